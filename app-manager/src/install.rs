@@ -1,0 +1,197 @@
+//! Step 5 of the README's path: a judged bundle becomes the installed app.
+//!
+//! Two halves. [`seal`] and [`compare_manifest`] make sure that what lies on the disk is what was judged, on a file that
+//! has no name yet. [`STEPS`] then give it names, one durable change per step: a power cut after any of them leaves
+//! either the old version or the new one installed, whole, and [`recover`] clears away what was laid beside it.
+
+use crate::{
+    fault::Fault,
+    folders,
+    monitor::{Judged, contents},
+};
+use linux::files::{self, FileError};
+use manifest::{api::ErrorClass, app::MANIFEST_LIMIT, names::Sha256Hex};
+use rustix::{
+    fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    fs::{AtFlags, CWD, OFlags, RenameFlags, fsync, ftruncate, linkat, renameat_with},
+    io::Errno,
+};
+use std::path::{Path, PathBuf};
+
+/// Names inside an app's folder.
+pub const CURRENT: &str = "current";
+/// The version before.
+pub const PREVIOUS: &str = "previous";
+/// Name of the image in each of them.
+pub const IMAGE: &str = "image.erofs";
+/// Name of the envelope in each of them.
+pub const ENVELOPE: &str = "envelope";
+/// The new version while it is laid; the old one for a moment after the switch.
+const INCOMING: &str = "incoming";
+/// The old version on its way to `previous`.
+const RETIRED: &str = "retired";
+
+/// fs-verity, as the kernel does it or as a test wants it.
+pub trait Verity {
+    /// Turns it on.
+    fn enable(&self, file: BorrowedFd<'_>) -> std::io::Result<()>;
+    /// The digest in force.
+    fn measure(&self, file: BorrowedFd<'_>) -> std::io::Result<[u8; 32]>;
+}
+
+/// The kernel's.
+pub struct KernelVerity;
+
+impl Verity for KernelVerity {
+    fn enable(&self, file: BorrowedFd<'_>) -> std::io::Result<()> {
+        linux::verity::enable(file).map_err(Into::into)
+    }
+
+    fn measure(&self, file: BorrowedFd<'_>) -> std::io::Result<[u8; 32]> {
+        linux::verity::measure(file).map_err(Into::into)
+    }
+}
+
+/// Cuts the envelope off, turns fs-verity on, and compares the kernel's digest with the one that was judged: from then
+/// on nobody can change the file, and every read of it is checked.
+pub fn seal(image: &OwnedFd, judged: &Judged, verity: &dyn Verity) -> Result<(), Fault> {
+    let internal = |what: &str, e: std::io::Error| Fault::new(ErrorClass::Internal, format!("cannot {what} the image: {e}"));
+    let writer = files::reopen(image.as_fd(), OFlags::WRONLY)?;
+    ftruncate(&writer, judged.verdict.image_size).map_err(|e| internal("cut", e.into()))?;
+    drop(writer);
+    match verity.enable(image.as_fd()) {
+        Err(e) if Errno::from_io_error(&e) == Some(Errno::TXTBSY) => {
+            let message = "the upload is still open for writing; it must be closed before it is committed";
+            return Err(Fault::new(ErrorClass::Conflict, message));
+        }
+        enabled => enabled.map_err(|e| internal("turn fs-verity on for", e))?,
+    }
+    let digest = verity.measure(image.as_fd()).map_err(|e| internal("measure", e))?;
+    let digest = Sha256Hex::from(digest);
+    if digest != judged.verdict.digest {
+        let message =
+            format!("the image was changed after it was verified: its digest is {digest}, {} was signed", judged.verdict.digest);
+        return Err(Fault::new(ErrorClass::Untrusted, message));
+    }
+    fsync(image).map_err(|e| internal("sync", e.into()))
+}
+
+/// Compares the image's own `/manifest.json` with the signed one, byte by byte.
+pub fn compare_manifest(in_image: &OwnedFd, signed: &[u8]) -> Result<(), Fault> {
+    if contents(in_image, MANIFEST_LIMIT)? == signed {
+        return Ok(());
+    }
+    let message = "the image's /manifest.json is not the manifest that was signed";
+    Err(Fault::with_hint(ErrorClass::Untrusted, message, "pack the app again: `holdfast app pack` writes both from one file"))
+}
+
+/// A sealed image that gets its names.
+pub struct Incoming<'a> {
+    /// `/data/apps/<component id>`.
+    pub folder: PathBuf,
+    /// The image, without a name so far.
+    pub image: BorrowedFd<'a>,
+    /// The envelope's bytes.
+    pub envelope: &'a [u8],
+    /// What becomes of the version that is there.
+    pub old: Old,
+}
+
+/// What becomes of the version that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Old {
+    /// It becomes `previous`.
+    Kept,
+    /// The same version is laid again: `previous` stays what it is.
+    Dropped,
+}
+
+type Step = fn(&Incoming<'_>) -> Result<(), FileError>;
+
+/// The steps, each durable when it returns.
+pub const STEPS: [(&str, Step); 6] = [
+    ("make the app's folder", make_folder),
+    ("clear what a broken installation left", |incoming| recover(&incoming.folder)),
+    ("lay image and envelope", lay),
+    ("set the old version aside", set_aside),
+    ("switch", switch),
+    ("clear the old version away", |incoming| recover(&incoming.folder)),
+];
+
+/// Does all steps.
+pub fn install(incoming: &Incoming<'_>) -> Result<(), FileError> {
+    for (_, step) in STEPS {
+        step(incoming)?;
+    }
+    Ok(())
+}
+
+/// Clears away what an installation that was cut off left in an app's folder. Also the last step of one that was not.
+pub fn recover(folder: &Path) -> Result<(), FileError> {
+    folders::remove_flat(&folder.join(INCOMING))?;
+    folders::remove_flat(&folder.join(RETIRED))?;
+    files::sync_folder(folder)
+}
+
+/// Removes an app's folder with both versions.
+pub fn remove(folder: &Path) -> Result<(), FileError> {
+    if !folders::exists(folder) {
+        return Ok(());
+    }
+    // The order matters for a power cut: without `current` the app is gone.
+    for name in [CURRENT, PREVIOUS, INCOMING, RETIRED] {
+        folders::remove_flat(&folder.join(name))?;
+        files::sync_folder(folder)?;
+    }
+    folders::remove_empty(folder)?;
+    folder.parent().map_or(Ok(()), files::sync_folder)
+}
+
+fn make_folder(incoming: &Incoming<'_>) -> Result<(), FileError> {
+    files::make_folder(&incoming.folder, 0o700)?;
+    incoming.folder.parent().map_or(Ok(()), files::sync_folder)
+}
+
+fn lay(incoming: &Incoming<'_>) -> Result<(), FileError> {
+    let laid = incoming.folder.join(INCOMING);
+    files::make_folder(&laid, 0o700)?;
+    let image = laid.join(IMAGE);
+    // An unnamed file gets a name by its place in /proc (open(2), O_TMPFILE).
+    let unnamed = format!("/proc/self/fd/{}", incoming.image.as_raw_fd());
+    linkat(CWD, unnamed, CWD, &image, AtFlags::SYMLINK_FOLLOW).map_err(|e| FileError::new("link", &image, e))?;
+    files::write_durably(laid.join(ENVELOPE), incoming.envelope, 0o600)?;
+    files::sync_folder(&incoming.folder)
+}
+
+/// `previous` becomes a second name of the files of `current`, which stays in place until the switch.
+fn set_aside(incoming: &Incoming<'_>) -> Result<(), FileError> {
+    let (current, retired, previous) =
+        (incoming.folder.join(CURRENT), incoming.folder.join(RETIRED), incoming.folder.join(PREVIOUS));
+    if incoming.old == Old::Dropped || !folders::exists(&current) {
+        return Ok(());
+    }
+    files::make_folder(&retired, 0o700)?;
+    for name in [IMAGE, ENVELOPE] {
+        let (from, to) = (current.join(name), retired.join(name));
+        linkat(CWD, &from, CWD, &to, AtFlags::empty()).map_err(|e| FileError::new("link", &to, e))?;
+    }
+    files::sync_folder(&retired)?;
+    folders::remove_flat(&previous)?;
+    rename(&retired, &previous, RenameFlags::NOREPLACE)?;
+    files::sync_folder(&incoming.folder)
+}
+
+/// The moment of truth: one rename, which exchanges the two versions where there is an old one.
+fn switch(incoming: &Incoming<'_>) -> Result<(), FileError> {
+    let (laid, current) = (incoming.folder.join(INCOMING), incoming.folder.join(CURRENT));
+    let how = if folders::exists(&current) { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+    rename(&laid, &current, how)?;
+    files::sync_folder(&incoming.folder)
+}
+
+fn rename(from: &Path, to: &Path, how: RenameFlags) -> Result<(), FileError> {
+    renameat_with(CWD, from, CWD, to, how).map_err(|e| FileError::new("rename", from, e))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! The manager's part in installations and removals: from a finished upload to a running app, and back.
+
+use crate::{
+    app::{self, App, Installed},
+    fault::Fault,
+    install::{self, Incoming, Old},
+    life::Event,
+    log::Log,
+    manager::{Manager, Mode, Source},
+    monitor::{Judged, Verification},
+    sealing::Sealing,
+    state::{TableError, Wanted},
+};
+use linux::{clock, files};
+use manifest::{
+    api::{Done, ErrorClass, EventKind, InstallResult},
+    names::ComponentId,
+};
+use rustix::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// A bundle on its way from the upload to an installed app.
+pub struct Pending {
+    stage: Stage,
+    /// Connection that waits for the result.
+    reply_to: u64,
+}
+
+/// What takes longer than the loop may stand still, and is waited for like any other event.
+enum Stage {
+    /// The monitor reads the whole bundle.
+    Judging { verification: Verification, image: OwnedFd, deadline: Duration },
+    /// The kernel hashes the whole image and writes it to the disk, called by a thread.
+    Sealing { sealing: Sealing, judged: Judged, envelope: Vec<u8> },
+}
+
+/// The monitor reads the whole bundle for its verdict: 1 GiB at the pace of a slow board.
+const VERDICT_TIMEOUT: Duration = Duration::from_secs(240);
+
+impl Manager {
+    /// An upload is finished: asks for a verdict. The caller is answered when it is installed, or refused.
+    pub fn commit(&mut self, upload: u64, reply_to: u64) -> Result<(), Fault> {
+        let image = self.uploads.commit(upload)?;
+        let verification = Verification::ask(image.as_fd())?;
+        let token = self.watch_stage(&verification)?;
+        let deadline = clock::since_boot() + VERDICT_TIMEOUT;
+        self.pending.insert(token, Pending { stage: Stage::Judging { verification, image, deadline }, reply_to });
+        Ok(())
+    }
+
+    /// A stage of an installation ended; the next one begins, or the caller is answered.
+    pub fn go_on_installing(&mut self, token: u64) {
+        let Some(Pending { stage, reply_to }) = self.pending.remove(&token) else { return };
+        let result = match stage {
+            Stage::Judging { verification, image, .. } => {
+                self.unwatch(&verification, token);
+                verification
+                    .answer()
+                    .and_then(|(judged, envelope)| self.begin_sealing(judged, envelope, image, reply_to).map(|()| None))
+            }
+            Stage::Sealing { sealing, judged, envelope } => {
+                self.unwatch(&sealing, token);
+                sealing.finish().and_then(|image| self.install(judged, &envelope, image)).map(Some)
+            }
+        };
+        match result {
+            Ok(None) => {}
+            Ok(Some(installed)) => self.reply(reply_to, Ok(installed)),
+            Err(fault) => self.reply::<InstallResult>(reply_to, Err(fault)),
+        }
+    }
+
+    /// Verdicts that did not come.
+    pub fn expire_verifications(&mut self, now: Duration) {
+        let late = |pending: &Pending| matches!(pending.stage, Stage::Judging { deadline, .. } if deadline <= now);
+        let late: Vec<u64> = self.pending.iter().filter(|(_, pending)| late(pending)).map(|(token, _)| *token).collect();
+        for token in late {
+            let Some(pending) = self.pending.remove(&token) else { continue };
+            if let Stage::Judging { verification, .. } = pending.stage {
+                self.unwatch(&verification, token);
+            }
+            let fault = Fault::new(
+                ErrorClass::Unavailable,
+                format!("security-monitor gave no verdict within {} s", VERDICT_TIMEOUT.as_secs()),
+            );
+            self.reply::<InstallResult>(pending.reply_to, Err(fault));
+        }
+    }
+
+    fn watch_stage(&mut self, fd: impl AsFd) -> Result<u64, Fault> {
+        self.watch(fd, Source::Installation)
+            .map_err(|e| Fault::new(ErrorClass::Internal, format!("cannot wait for an installation: {e}")))
+    }
+
+    /// Refuses what can be refused at once, and has the rest sealed.
+    fn begin_sealing(&mut self, judged: Judged, envelope: Vec<u8>, image: OwnedFd, reply_to: u64) -> Result<(), Fault> {
+        self.acceptable(&judged)?;
+        self.accept(&judged.verdict.component, judged.clone(), image.try_clone().map_err(descriptor_fault)?)?;
+        let sealing = Sealing::begin(image, judged.clone())?;
+        let token = self.watch_stage(&sealing)?;
+        self.pending.insert(token, Pending { stage: Stage::Sealing { sealing, judged, envelope }, reply_to });
+        Ok(())
+    }
+
+    fn install(&mut self, judged: Judged, envelope: &[u8], image: OwnedFd) -> Result<InstallResult, Fault> {
+        let id = judged.verdict.component.clone();
+        let installed = self.make_sure(judged, image).inspect_err(|fault| {
+            if fault.class() == ErrorClass::Untrusted {
+                self.monitor.report(EventKind::BundleRefused, id.as_str(), &fault.to_string());
+            }
+        })?;
+        let version = installed.verdict.version;
+        let uid = self.table.uid(&id).map_err(table_fault)?;
+        let replaced = self.apps.get(&id).and_then(|app| app.installed.as_ref()).map(|old| old.verdict.version);
+        let old = if replaced == Some(version) { Old::Dropped } else { Old::Kept };
+        let incoming = Incoming { folder: app::folder(&id), image: installed.image.as_fd(), envelope, old };
+        install::install(&incoming).inspect_err(|_| drop(install::recover(&app::folder(&id))))?;
+        self.table
+            .update(&id, |entry| {
+                entry.wanted = Wanted::Running;
+                entry.floor = entry.floor.max(version);
+            })
+            .map_err(table_fault)?;
+        if !self.apps.contains_key(&id) && !self.open_app(&id, uid, false) {
+            return Err(Fault::new(
+                ErrorClass::Internal,
+                "the app is installed, but its log could not be opened; see app-manager's log",
+            ));
+        }
+        linux::log::notice(format!("{id} version {version} is installed"));
+        self.run_installed(&id, installed);
+        let app = self.apps.get(&id).map(|app| app.status(clock::since_boot()));
+        app.map(|app| InstallResult { app, replaced })
+            .ok_or_else(|| Fault::new(ErrorClass::Internal, "the app vanished while it was installed"))
+    }
+
+    /// Everything that can speak against a sealed image, before anything of it gets a name: what was looked at before the
+    /// sealing too, because other apps came and went meanwhile.
+    fn make_sure(&mut self, judged: Judged, image: OwnedFd) -> Result<Installed, Fault> {
+        self.acceptable(&judged)?;
+        let in_image = self.launcher.open_manifest(image.as_fd())?;
+        install::compare_manifest(&in_image, &judged.manifest)?;
+        let id = judged.verdict.component.clone();
+        self.accept(&id, judged, image)
+    }
+
+    /// Whether this device takes this version of this app now.
+    fn acceptable(&self, judged: &Judged) -> Result<(), Fault> {
+        let id = &judged.verdict.component;
+        if self.mode == Mode::GoingDown {
+            return Err(Fault::with_hint(ErrorClass::Conflict, "the device is going down", "try again after it has started"));
+        }
+        if self.apps.get(id).is_some_and(|app| app.removal.is_some()) {
+            return Err(Fault::with_hint(ErrorClass::Conflict, format!("{id} is being removed"), "try again when it is gone"));
+        }
+        let (version, floor) = (judged.verdict.version, self.table.get(id).map_or(0, |entry| entry.floor));
+        if version < floor {
+            let message = format!("version {version} is older than {floor}, which was installed before");
+            let hint = "raise the bundle's version; or remove the app with its data first, to go back on purpose";
+            return Err(Fault::with_hint(ErrorClass::Conflict, message, hint));
+        }
+        Ok(())
+    }
+
+    fn run_installed(&mut self, id: &ComponentId, installed: Installed) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        app.say(&format!("version {} is installed", installed.verdict.version), clock::since_boot());
+        (app.installed, app.verdict_due, app.problem) = (Some(installed), false, None);
+        (app.run.starts, app.run_changed) = (0, true);
+        if self.mode == Mode::Normal {
+            self.feed(id, Event::Restart);
+        }
+    }
+
+    /// Begins to remove an app; the caller is answered when nothing of it is left.
+    pub fn remove(&mut self, id: &ComponentId, reply_to: u64) -> Result<(), Fault> {
+        self.known(id)?;
+        self.table.update(id, |entry| (entry.removing, entry.wanted) = (true, Wanted::Stopped)).map_err(table_fault)?;
+        if let Some(app) = self.apps.get_mut(id) {
+            // Who asks again while the app ends is answered once: the list stays as short as there are connections.
+            let waiting = app.removal.get_or_insert_default();
+            if !waiting.contains(&reply_to) {
+                waiting.push(reply_to);
+            }
+        }
+        self.feed(id, Event::Stop);
+        self.go_on_removing(id);
+        Ok(())
+    }
+
+    /// Removals that were cut off, or that launcher could not carry out before.
+    pub fn finish_removals(&mut self) {
+        let unfinished: Vec<ComponentId> =
+            self.apps.values().filter(|app| app.removal.is_some()).map(|app| app.id.clone()).collect();
+        for id in unfinished {
+            self.go_on_removing(&id);
+        }
+    }
+
+    /// The rest of a removal, once the app has ended.
+    pub fn go_on_removing(&mut self, id: &ComponentId) {
+        let Some(app) = self.apps.get_mut(id).filter(|app| app.removal.is_some() && app.live.is_none()) else { return };
+        let waiting = app.removal.replace(Vec::new()).unwrap_or_default();
+        let result = self.erase(id);
+        if let Err(fault) = &result {
+            // Conflict: launcher erases still, a piece with each call.
+            if fault.class() != ErrorClass::Conflict {
+                linux::log::error(format!("{id} is not removed yet: {fault}"));
+            }
+            // The loop tries again, and the caller waits as long as it likes.
+            if matches!(fault.class(), ErrorClass::Unavailable | ErrorClass::Conflict) {
+                if let Some(app) = self.apps.get_mut(id) {
+                    app.removal = Some(waiting);
+                }
+                return;
+            }
+        }
+        for reply_to in waiting {
+            self.reply(reply_to, result.clone().map(|()| Done {}));
+        }
+    }
+
+    /// Data first: what is left after a power cut is an app that is removed at the next start, never data without an app.
+    fn erase(&mut self, id: &ComponentId) -> Result<(), Fault> {
+        let Some(app) = self.apps.get(id) else { return Ok(()) };
+        self.launcher.erase_storage(id, app.uid)?;
+        install::remove(&app::folder(id))?;
+        Log::erase(app::log_folder(id))?;
+        crate::folders::remove_flat(&app::run_folder(id))?;
+        self.table.update(id, |entry| (entry.removing, entry.floor) = (false, 0)).map_err(table_fault)?;
+        self.apps.remove(id);
+        linux::log::notice(format!("{id} is removed with its data"));
+        Ok(())
+    }
+
+    /// The app with this id.
+    pub fn known(&self, id: &ComponentId) -> Result<&App, Fault> {
+        let missing = || {
+            Fault::with_hint(
+                ErrorClass::NotFound,
+                format!("no app {id} is installed"),
+                "`holdfast app list` shows the installed apps",
+            )
+        };
+        self.apps.get(id).ok_or_else(missing)
+    }
+}
+
+fn descriptor_fault(error: std::io::Error) -> Fault {
+    Fault::new(ErrorClass::Internal, format!("cannot copy a descriptor: {error}"))
+}
+
+/// An error of the table as an answer.
+pub fn table_fault(error: TableError) -> Fault {
+    match error {
+        TableError::File(e) => e.into(),
+        other => Fault::new(ErrorClass::Internal, files::chain(&other)),
+    }
+}

@@ -1,0 +1,168 @@
+//! An app is launched: its plan is made, everything it gets is opened, and launcher carries it out.
+
+use crate::{
+    app::{App, Installed, Live, Pipe},
+    fault::Fault,
+    launcher::Launcher,
+    limits,
+    log::intake::Partial,
+    notify,
+    peripherals::Chips,
+};
+use ipc::messages::{
+    Instance,
+    launcher::{self, Confinement, Plan, PlanDescriptor},
+};
+use linux::files::FileError;
+use manifest::{
+    api::{ErrorClass, LogStream},
+    app::AppManifest,
+    holdfast::Processes,
+    places,
+};
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    fs::{OFlags, fcntl_setfl},
+    pipe::{PipeFlags, pipe_with},
+};
+
+/// Launches the next instance of an app. Pipes and socket have no place in the loop yet.
+pub fn launch(app: &App, instance: Instance, chips: &Chips, launcher: &mut Launcher) -> Result<Live, Fault> {
+    let Some(installed) = &app.installed else {
+        return Err(Fault::new(ErrorClass::Conflict, "the app was not verified"));
+    };
+    if let Some(size) = installed.granted.storage {
+        launcher.prepare_storage(&app.id, app.uid, size.0 / 1024)?;
+    }
+    let (stdout, app_stdout) = pipe()?;
+    let (stderr, app_stderr) = pipe()?;
+    let notify = notify::bind_socket(places::APP_RUN.as_ref(), &app.id)?;
+    let mut lines: Vec<(String, OwnedFd)> = Vec::new();
+    for line in &installed.granted.gpio {
+        let open = chips.line(line).map_err(|e| Fault::new(ErrorClass::Conflict, e.to_string()))?;
+        lines.push((line.name.to_string(), open));
+    }
+    let cgroup = limits::make(places::APPS_CGROUP.as_ref(), &instance, &installed.granted.limits)?;
+    let names: Vec<String> = lines.iter().map(|(name, _)| name.clone()).collect();
+    let plan = plan(instance.clone(), app.uid, installed, &names);
+    let started = cgroup.open().map_err(Fault::from).and_then(|folder| {
+        let mut descriptors = vec![
+            installed.image.as_fd(),
+            folder.as_fd(),
+            app_stdout.as_fd(),
+            app_stderr.as_fd(),
+            stdout.as_fd(),
+            stderr.as_fd(),
+            notify.as_fd(),
+        ];
+        descriptors.extend(lines.iter().map(|(_, line)| line.as_fd()));
+        launcher.start(plan, &descriptors)
+    });
+    let (started, calls) = match started {
+        Ok(started) => started,
+        Err(fault) => {
+            // A launcher that did not answer in time may have started it all the same.
+            let _ = cgroup.kill();
+            let _ = cgroup.remove();
+            return Err(fault);
+        }
+    };
+    let pipes = vec![new_pipe(stdout, LogStream::Stdout), new_pipe(stderr, LogStream::Stderr)];
+    let (notify, calls) = (Some(notify.into()), Some(calls.into()));
+    Ok(Live { pid: Some(started.pid), pipes, notify, calls, in_force: started.in_force, ..Live::new(instance) })
+}
+
+/// The plan, with descriptors in the order in which [`launch`] passes them.
+fn plan(instance: Instance, uid: u32, installed: &Installed, granted: &[String]) -> Plan {
+    use PlanDescriptor::{Cgroup, Granted, Image, Notify, Stderr, StderrRead, Stdout, StdoutRead};
+    let mut descriptors = vec![Image, Cgroup, Stdout, Stderr, StdoutRead, StderrRead, Notify];
+    descriptors.extend(granted.iter().cloned().map(Granted));
+    Plan {
+        instance,
+        uid,
+        host_name: host_name(&installed.manifest.name),
+        entry_point: installed.manifest.entry_point.to_string(),
+        arguments: installed.manifest.cmd_args.clone(),
+        environment: environment(&installed.manifest, &installed.granted),
+        storage: installed.granted.storage.is_some(),
+        confinement: Confinement {
+            processes: match installed.granted.processes {
+                Processes::Single => launcher::Processes::Single,
+                Processes::Fork => launcher::Processes::Fork,
+                Processes::Exec => launcher::Processes::Exec,
+            },
+            syscall_profiles: installed.granted.syscall_profiles.clone(),
+            open_files: installed.granted.limits.open_files,
+        },
+        descriptors,
+    }
+}
+
+/// The LISTEN_ variables are not in it: `sandbox` sets them from the descriptors it passes.
+fn environment(manifest: &AppManifest, granted: &grant::Granted) -> Vec<String> {
+    let mut environment = granted.environment.clone();
+    environment.push("NOTIFY_SOCKET=/run/notify".to_owned());
+    if granted.storage.is_some() {
+        environment.push("HOLDFAST_STORAGE=/data".to_owned());
+    }
+    if let Some(watchdog) = manifest.holdfast.watchdog {
+        environment.push(format!("WATCHDOG_USEC={}", watchdog.duration().as_micros()));
+    }
+    environment
+}
+
+/// A host name made of the app's name: letters, digits and single dashes.
+fn host_name(name: &str) -> String {
+    let mut host = String::new();
+    for c in name.chars().take(HOST_NAME_LIMIT) {
+        if c.is_ascii_alphanumeric() {
+            host.push(c.to_ascii_lowercase());
+        } else if !host.is_empty() && !host.ends_with('-') {
+            host.push('-');
+        }
+    }
+    let host = host.trim_end_matches('-');
+    if host.is_empty() { "app".to_owned() } else { host.to_owned() }
+}
+
+/// Half of what the kernel allows (HOST_NAME_MAX).
+const HOST_NAME_LIMIT: usize = 32;
+
+/// A pipe of which our end, the first, does not block.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd), FileError> {
+    let error = |e| FileError::new("make", "a pipe", e);
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(error)?;
+    fcntl_setfl(&read, OFlags::NONBLOCK).map_err(error)?;
+    Ok((read, write))
+}
+
+/// A pipe's read end that has no place in the loop yet.
+pub fn new_pipe(fd: OwnedFd, stream: LogStream) -> Pipe {
+    Pipe { end: fd.into(), stream, partial: Partial::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use manifest::board::Board;
+
+    #[test]
+    fn host_names_hold_only_what_a_host_name_may() {
+        assert_eq!(host_name("Doorbell in C"), "doorbell-in-c");
+        assert_eq!(host_name("--ä--"), "app");
+        assert_eq!(host_name("a/../b "), "a-b");
+        assert!(host_name(&"x".repeat(1000)).len() <= HOST_NAME_LIMIT);
+    }
+
+    #[test]
+    fn the_environment_says_what_the_platform_offers() {
+        let manifest = AppManifest::parse(
+            br#"{"SchemaVersion":1,"Name":"D","ComponentId":"25025d2c-66da-4448-bae1-ac26fcdd3627","EntryPoint":"/bin/app",
+            "Capabilities":{"MutableStorage":{"SizeKB":64}},"Holdfast":{"Watchdog":3,"Environment":{"LANG":"C"}}}"#,
+        )
+        .unwrap();
+        let granted = grant::grant(&manifest, &Board::parse(br#"{"name":"T"}"#).unwrap()).unwrap();
+        let expected = ["LANG=C", "NOTIFY_SOCKET=/run/notify", "HOLDFAST_STORAGE=/data", "WATCHDOG_USEC=3000000"];
+        assert_eq!(environment(&manifest, &granted), expected);
+    }
+}

@@ -1,0 +1,141 @@
+//! app-manager decides what runs: it installs apps, keeps what their owner wants of them, and follows their lives.
+//!
+//! It holds no capability. By its uid it owns the bundles' folder, the apps' control groups and the board's devices; what
+//! needs privilege (mounts, other uids, signals) launcher carries out, what needs trust (is this what was signed?)
+//! security-monitor says. What it decides from is a manifest that the monitor has verified, and the board file of the
+//! verified image. An app is never trusted: it is heard through a notify socket (4 KiB a datagram, its own uid only) and
+//! two pipes (bounded lines, bounded rate), and nothing it says grants it anything. Its refused calls wait here for the errno
+//! that they fail with, never for leave.
+//!
+//! - [`uploads`] → [`monitor`] → [`sealing`] → [`install`]: a bundle comes in, is judged, sealed, gets its names;
+//!   [`installs`] leads it.
+//! - [`state`]: the durable table; [`run`]: what outlives this process but not a reboot.
+//! - [`adopt`]: at start, and after launcher died: what runs is taken over, what is installed is judged again.
+//! - [`life`], [`back_off`]: an app's states and pauses, pure; [`lives`] does what they want done.
+//! - [`launch`], [`limits`], [`peripherals`], [`launcher`]: one start of an app.
+//! - [`notify`], [`log`], [`denials`]: what apps say, and what they are refused; [`requests`]: what other daemons ask; [`manager`]: the one loop.
+//!
+//! Invariants: a component has one uid for ever and at most one instance; an instance is addressed by id and generation;
+//! after a power cut each app is installed whole, in the old version or the new one; what was acknowledged is on the
+//! disk; nothing waits for a peer longer than a call's time-out; every queue, log and upload has a bound.
+
+#![forbid(unsafe_code)]
+
+mod adopt;
+mod app;
+mod back_off;
+mod denials;
+mod fault;
+mod folders;
+mod install;
+mod installs;
+mod launch;
+mod launcher;
+mod life;
+mod limits;
+mod lives;
+mod log;
+mod manager;
+mod monitor;
+mod notify;
+mod peripherals;
+mod requests;
+mod run;
+mod sealing;
+mod state;
+mod uploads;
+
+use crate::{
+    manager::{Manager, Mode},
+    peripherals::Chips,
+    state::Table,
+    uploads::Uploads,
+};
+use ipc::Server;
+use linux::{clock, descriptors, files, notify::Notifier, poll::Poller, signals};
+use manifest::{
+    board::{BOARD_LIMIT, Board},
+    places,
+    service::{SERVICE_TABLE_LIMIT, ServiceTable},
+};
+use sandbox::{
+    Confinement, confine_self,
+    seccomp::profiles::{app::THREADS, daemon},
+};
+use std::{collections::BTreeMap, error::Error, path::Path, process::ExitCode, time::Duration};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            linux::log::error(format!("app-manager cannot go on: {}", files::chain(&*e)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut manager = open()?;
+    for line in confine_self(&confinement())? {
+        linux::log::info(format!("confined: {line}"));
+    }
+    manager.open_apps();
+    manager.notifier.ready();
+    manager.run()?;
+    Ok(())
+}
+
+/// Opens everything that cannot be opened once confined.
+fn open() -> Result<Manager, Box<dyn Error>> {
+    let mut passed = descriptors::take();
+    let signals = signals::receive(&[signals::SIGTERM])?;
+    let board = Board::parse(&files::read(places::BOARD, BOARD_LIMIT)?)?;
+    let services = ServiceTable::parse(&files::read(places::SERVICES, SERVICE_TABLE_LIMIT)?)?;
+    let poller = Poller::new()?;
+    let server = Server::new(passed.take("ipc")?, "app-manager".parse()?, services, &poller)?;
+    limits::enable_controllers(Path::new(places::APPS_CGROUP))?;
+    let (chips, missing) = Chips::open(&board, Path::new("/dev"));
+    for chip in missing {
+        linux::log::error(files::chain(&chip));
+    }
+    let mode = if Path::new(places::SAFE_MODE).exists() { Mode::Safe } else { Mode::Normal };
+    if mode == Mode::Safe {
+        linux::log::warning("safe mode: installed apps are not started");
+    }
+    // No token of an earlier process of this boot comes again.
+    let first_upload = u64::try_from(clock::since_boot().as_micros())?;
+    Ok(Manager {
+        poller,
+        server,
+        signals,
+        notifier: Notifier::from_environment(),
+        sources: BTreeMap::new(),
+        next_token: 1,
+        table: Table::load(Path::new(places::APPS).join("table.json"))?,
+        apps: BTreeMap::new(),
+        board,
+        chips,
+        monitor: monitor::Monitor::default(),
+        launcher: launcher::Launcher::default(),
+        subscription: None,
+        misses_launcher: false,
+        retry_at: Duration::ZERO,
+        uploads: Uploads::new(places::APPS, first_upload),
+        pending: BTreeMap::new(),
+        mode,
+        ping_at: Duration::ZERO,
+    })
+}
+
+/// What is still opened by path later: our own folders. Devices are open already, and the image's files were read.
+fn confinement() -> Confinement {
+    Confinement::new()
+        .profile(&daemon::VERITY)
+        .profile(&daemon::GPIO_CHIP)
+        .profile(&daemon::DENIALS)
+        .profile(&THREADS)
+        .write(places::APPS)
+        .write(places::APP_LOGS)
+        .write(places::APP_RUN)
+        .write(places::APPS_CGROUP)
+}

@@ -1,0 +1,194 @@
+//! What is looked at, in order: each act finds the app running and leaves it so, but for the last ones.
+
+use crate::world::{ID, World, call, id, list, log, manifest, status, wait, wait_state};
+use ipc::{
+    CallError, Client,
+    messages::app_manager::{Policy, Request, Upload},
+};
+use manifest::api::{AppState, AppStatus, Done, ErrorClass, InstallResult, LogStream};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{os::unix::net::UnixDatagram, path::Path};
+
+type Act = fn(&mut World);
+
+pub const ACTS: [(&str, Act); 13] = [
+    ("an_installed_app_is_judged_started_and_gets_ready", starts),
+    ("what_an_app_writes_and_what_the_manager_says_of_it_is_its_log", logs),
+    ("a_stranger_cannot_speak_for_an_app", stranger),
+    ("an_operator_stops_and_starts_an_app", stops_and_starts),
+    ("an_app_that_is_killed_is_started_again_and_the_reason_kept", killed),
+    ("an_app_goes_on_while_app_manager_dies_and_is_adopted", adopted),
+    ("an_app_that_ended_while_app_manager_was_away_is_noticed", ended_meanwhile),
+    ("when_launcher_dies_all_apps_are_started_again", launcher_dies),
+    ("a_malformed_packet_and_unknown_ids_are_errors_and_the_first_is_reported", bad_requests),
+    ("a_flood_of_lines_is_dropped_with_a_notice", flood),
+    ("a_refused_bundle_leaves_nothing_behind", refused_bundle),
+    ("removing_an_app_leaves_its_uid_and_nothing_else", removed),
+    ("sigterm_ends_the_daemon_in_order", sigterm),
+];
+
+fn starts(_: &mut World) {
+    let status = wait_state(AppState::Running, 1);
+    assert_eq!((status.name.as_str(), status.uid, status.version), ("Test app", 100_000, 1));
+    assert!(status.ready_at_ms.is_some() && status.pid.is_some());
+    assert_eq!(status.status.as_deref(), Some("waiting"));
+    assert!(!Path::new(&format!("/data/apps/{ID}/incoming")).exists(), "what a broken installation left is cleared");
+    let policy: Policy = call(&Request::Policy { component: id() }).unwrap();
+    assert!(policy.grants.iter().any(|line| line.starts_with("storage: 64KiB")) && !policy.in_force.is_empty());
+}
+
+fn logs(_: &mut World) {
+    let lines = wait("both lines", || {
+        Some(log(0)).filter(|lines| lines.iter().filter(|line| line.stream != LogStream::System).count() == 2)
+    });
+    let text = |stream| lines.iter().find(|line| line.stream == stream).map(|line| line.text.as_str());
+    assert_eq!((text(LogStream::Stdout), text(LogStream::Stderr)), (Some("hello"), Some("trouble")));
+    assert!(lines.iter().any(|line| line.stream == LogStream::System && line.text == "ready"));
+    assert!(lines.windows(2).all(|two| two[1].sequence == two[0].sequence + 1));
+    assert_eq!(log(lines[0].sequence).len(), lines.len() - 1);
+}
+
+fn stranger(_: &mut World) {
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.send_to(b"STATUS=hijacked", format!("/run/apps/{ID}/notify")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(status().status.as_deref(), Some("waiting"));
+}
+
+fn stops_and_starts(_: &mut World) {
+    let before = status().generation;
+    let _: AppStatus = call(&Request::Stop { component: id() }).unwrap();
+    let stopped = wait_state(AppState::Stopped, before);
+    assert_eq!((stopped.pid, stopped.last_exit.as_deref()), (None, Some("killed by signal 15")));
+    let table = std::fs::read_to_string("/data/apps/table.json").unwrap();
+    assert!(table.contains("\"stopped\""), "{table}");
+    let _: AppStatus = call(&Request::Start { component: id() }).unwrap();
+    wait_state(AppState::Running, before + 1);
+    let _: AppStatus = call(&Request::Restart { component: id() }).unwrap();
+    wait_state(AppState::Running, before + 2);
+}
+
+fn kill_app() -> AppStatus {
+    let before = status();
+    kill_process(Pid::from_raw(i32::try_from(before.pid.unwrap()).unwrap()).unwrap(), Signal::KILL).unwrap();
+    before
+}
+
+fn killed(_: &mut World) {
+    let before = kill_app();
+    let after = wait_state(AppState::Running, before.generation + 1);
+    assert_eq!(after.last_exit.as_deref(), Some("killed by signal 9"));
+    assert_ne!(after.pid, before.pid);
+}
+
+fn adopted(world: &mut World) {
+    let before = status();
+    world.restart_daemon();
+    let after = wait_state(AppState::Running, before.generation);
+    assert_eq!((after.pid, after.generation, after.ready_at_ms), (before.pid, before.generation, before.ready_at_ms));
+    assert_eq!(after.status, before.status);
+    assert_eq!(log(0).last().map(|line| line.text.contains("goes on under a new app-manager")), Some(true));
+    // And it is still heard and obeyed.
+    std::fs::write("/tmp/speak", "").unwrap();
+    wait("its words", || (status().status.as_deref() == Some("spoke")).then_some(()));
+    std::fs::remove_file("/tmp/speak").unwrap();
+    let _: AppStatus = call(&Request::Restart { component: id() }).unwrap();
+    wait_state(AppState::Running, before.generation + 1);
+}
+
+fn ended_meanwhile(world: &mut World) {
+    let before = status();
+    world.daemon.kill().unwrap();
+    world.daemon.wait().unwrap();
+    kill_process(Pid::from_raw(i32::try_from(before.pid.unwrap()).unwrap()).unwrap(), Signal::KILL).unwrap();
+    world.restart_daemon();
+    let after = wait_state(AppState::Running, before.generation + 1);
+    assert_eq!(after.last_exit.as_deref(), Some("killed by signal 9"));
+}
+
+fn launcher_dies(world: &mut World) {
+    let before = status();
+    world.shared.lock().unwrap().launcher_dies = true;
+    let after = wait_state(AppState::Running, before.generation + 1);
+    assert_eq!((after.last_exit.as_deref(), after.version), (Some("ended with launcher"), before.version));
+}
+
+fn bad_requests(world: &mut World) {
+    let client = Client::connect("app-manager").unwrap();
+    ipc::packet::send(&client, &"nonsense", &[]).unwrap();
+    assert!(client.event::<ipc::client::Answer<Done>>().is_ok());
+    wait("the threat", || {
+        world.shared.lock().unwrap().threats.iter().any(|threat| threat.contains("MalformedPacket owner")).then_some(())
+    });
+    let stranger = "00000000-0000-0000-0000-000000000000".parse().unwrap();
+    assert_eq!(class(call::<AppStatus>(&Request::Status { component: stranger })), ErrorClass::NotFound);
+    assert_eq!(class(call::<Upload>(&Request::BeginInstall { size: u64::MAX })), ErrorClass::BadInput);
+    assert_eq!(class(call::<Done>(&Request::CommitInstall { token: 1 })), ErrorClass::NotFound);
+}
+
+fn flood(world: &mut World) {
+    // The next version writes 20,000 lines.
+    std::fs::write(format!("/data/apps/{ID}/current/envelope"), manifest(ID, r#""FLOOD":"1""#)).unwrap();
+    let last = log(0).last().unwrap().sequence;
+    let before = kill_app().generation;
+    world.restart_daemon();
+    let running = wait_state(AppState::Running, before + 1);
+    let notice = || log(last).iter().find(|line| line.text.contains("lines were dropped")).map(|line| line.text.clone());
+    let _: AppStatus = call(&Request::Restart { component: id() }).unwrap();
+    wait_state(AppState::Running, running.generation + 1);
+    wait("the notice", notice);
+    std::fs::write(format!("/data/apps/{ID}/current/envelope"), manifest(ID, "")).unwrap();
+}
+
+fn refused_bundle(_: &mut World) {
+    let other = "11111111-2222-3333-4444-555555555555";
+    let good = manifest(other, "");
+    // Not signed; signed, but older than what was installed; asks for what the board lacks; good, where this machine's
+    // file system has no fs-verity.
+    let older = manifest(ID, r#""VERSION":"0""#);
+    let network = good.replace("\"MutableStorage\"", "\"AllowedConnections\":[\"example.com\"],\"MutableStorage\"");
+    let cases = [
+        ("not signed by anybody whom this device knows", ErrorClass::Untrusted),
+        (&older, ErrorClass::Conflict),
+        (&network, ErrorClass::NotGranted),
+        (&good, ErrorClass::Internal),
+    ];
+    for (bundle, expected) in cases {
+        assert_eq!(class(install(bundle)), expected, "{bundle}");
+        assert!(!Path::new(&format!("/data/apps/{other}")).exists());
+        assert_eq!(list().len(), 1);
+    }
+    let names: Vec<_> = std::fs::read_dir("/data/apps").unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+fn install(manifest: &str) -> Result<InstallResult, CallError> {
+    let bundle = [&vec![0; 4096], manifest.as_bytes()].concat();
+    let client = Client::connect("app-manager").unwrap();
+    let (upload, writer): (Upload, _) = client.call(&Request::BeginInstall { size: bundle.len() as u64 }, &[])?;
+    std::io::Write::write_all(&mut std::fs::File::from(writer.into_iter().next().unwrap()), &bundle).unwrap();
+    client.call(&Request::CommitInstall { token: upload.token }, &[]).map(|(result, _)| result)
+}
+
+fn removed(world: &mut World) {
+    let _: Done = call(&Request::Remove { component: id() }).unwrap();
+    assert!(list().is_empty());
+    for path in [format!("/data/apps/{ID}"), format!("/data/logs/apps/{ID}"), format!("/run/apps/{ID}")] {
+        assert!(!Path::new(&path).exists(), "{path}");
+    }
+    assert_eq!(world.shared.lock().unwrap().erased, [100_000]);
+    assert!(std::fs::read_to_string("/data/apps/table.json").unwrap().contains("100000"), "the uid is never given away again");
+}
+
+fn sigterm(world: &mut World) {
+    kill_process(Pid::from_raw(i32::try_from(world.daemon.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    assert!(world.daemon.wait().unwrap().success());
+}
+
+fn class<T>(result: Result<T, CallError>) -> ErrorClass {
+    match result {
+        Err(CallError::Refused(body)) => body.class,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("was not refused"),
+    }
+}

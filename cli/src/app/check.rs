@@ -1,0 +1,185 @@
+//! `holdfast app check`
+
+use super::rights;
+use crate::{
+    dispatch::Context,
+    failure::{Failure, Result},
+    files,
+    output::{Style, harmless},
+};
+use clap::{Args, ValueHint};
+use grant::Problem;
+use manifest::{
+    api::ErrorClass,
+    app::{AppManifest, MANIFEST_LIMIT, Peripheral},
+    board::{BOARD_LIMIT, Board, GpioDirection, GpioLine},
+    names::{DisplayName, PeripheralName},
+    read::ReadError,
+};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+pub(super) const HELP: &str = "\
+Exits 0 for a manifest that is valid, else says what is wrong, where, and what was expected. With a board it also \
+tells what the app would get there, by the same code that decides on the device.
+
+Examples:
+  holdfast app check app_manifest.json
+  holdfast app check app_manifest.json --board boards/qemu-q35.json";
+
+/// Arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The manifest
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    manifest: PathBuf,
+    /// Board file to check the rights against
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    board: Option<PathBuf>,
+}
+
+/// What was found.
+#[derive(Serialize)]
+struct Checked {
+    manifest: String,
+    component_id: String,
+    name: String,
+    asks_for: Vec<String>,
+    /// What no device of this release gives, with the reason; such an app is valid and is refused when installed.
+    not_given: Vec<String>,
+    board: Option<String>,
+    granted: Vec<String>,
+}
+
+/// Acts.
+pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
+    let bytes = files::read(&arguments.manifest, MANIFEST_LIMIT as u64)?;
+    let manifest = parse(&arguments.manifest, &bytes)?;
+    let board = arguments.board.as_deref().map(read_board).transpose()?;
+    let granted = board.as_ref().map(|board| granted(&arguments.manifest, &manifest, board)).transpose()?;
+    let checked = Checked {
+        manifest: arguments.manifest.display().to_string(),
+        component_id: manifest.component_id.to_string(),
+        name: manifest.name.clone(),
+        asks_for: rights::asked_for(&manifest),
+        not_given: problems(&manifest).iter().map(ToString::to_string).collect(),
+        board: board.map(|board| board.name.to_string()),
+        granted: granted.unwrap_or_default(),
+    };
+    context.output.result(&checked, |out| {
+        let mut lines = vec![format!("{} {}: {}", out.paint(Style::Good, "valid"), checked.manifest, harmless(&checked.name))];
+        match &checked.board {
+            Some(board) => {
+                lines.push(format!("on the board {board} it gets"));
+                lines.extend(checked.granted.iter().map(|line| format!("  {line}")));
+            }
+            None if checked.asks_for.is_empty() => lines.push("  asks for nothing: it can compute and log".into()),
+            None => lines.extend(checked.asks_for.iter().map(|right| format!("  asks to {}", harmless(right)))),
+        }
+        let given = checked
+            .not_given
+            .iter()
+            .map(|line| format!("  {} no device of this release: {}", out.paint(Style::Warning, "installs on"), harmless(line)));
+        lines.extend(given);
+        lines.join("\n")
+    });
+    Ok(())
+}
+
+/// Reads a manifest; shows the line that is wrong, or the values that no device takes whatever its board.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<AppManifest> {
+    let failure =
+        |error: &ReadError| Failure::of(ErrorClass::BadInput, error).while_doing(path.display()).context(pointer(bytes, error));
+    let manifest = AppManifest::parse(bytes).map_err(|error| failure(&error))?;
+    let wrong: Vec<Problem> = problems(&manifest).into_iter().filter(|problem| !is_a_wish(problem)).collect();
+    if wrong.is_empty() {
+        return Ok(manifest);
+    }
+    let lines = wrong.iter().map(|problem| format!("{problem}; {}", problem.advice)).collect();
+    Err(Failure::new(ErrorClass::BadInput, format!("{}: values that no device takes", path.display())).context(lines))
+}
+
+/// Whether a problem is something asked for, which another device may give, and not a value that makes no sense.
+fn is_a_wish(problem: &Problem) -> bool {
+    problem.path.starts_with("Capabilities.") || problem.path == "ApplicationType"
+}
+
+/// What is wrong with a manifest on any board.
+fn problems(manifest: &AppManifest) -> Vec<Problem> {
+    any_board(manifest).and_then(|board| grant::grant(manifest, &board).err()).map(|refusal| refusal.problems).unwrap_or_default()
+}
+
+/// A board that has every line the manifest names: what is wrong on it is wrong on all.
+fn any_board(manifest: &AppManifest) -> Option<Board> {
+    let mut names: Vec<&PeripheralName> = Vec::new();
+    for peripheral in &manifest.capabilities.gpio {
+        if let Peripheral::Named(name) = peripheral
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    let line = |(line, name): (u32, &&PeripheralName)| GpioLine {
+        name: (*name).clone(),
+        chip: "any".into(),
+        line,
+        direction: GpioDirection::Input,
+        active_low: false,
+    };
+    let gpio = (0..).zip(&names).map(line).collect();
+    let name: DisplayName = "any board".parse().ok()?;
+    Some(Board { name, gpio, simulator: None })
+}
+
+fn read_board(path: &Path) -> Result<Board> {
+    let bytes = files::read(path, BOARD_LIMIT as u64)?;
+    Board::parse(&bytes).map_err(|error| Failure::of(ErrorClass::BadInput, &error).while_doing(path.display()))
+}
+
+fn granted(path: &Path, manifest: &AppManifest, board: &Board) -> Result<Vec<String>> {
+    let granted = grant::grant(manifest, board).map_err(|refusal| {
+        let text = format!("{}: the board {} cannot give what the manifest asks for", path.display(), board.name);
+        let lines = refusal.problems.iter().map(ToString::to_string).collect();
+        Failure::new(ErrorClass::NotGranted, text).context(lines).hint(refusal.advice())
+    })?;
+    Ok(granted.explanation)
+}
+
+/// The source line an error points at, with a mark under the column.
+fn pointer(bytes: &[u8], error: &ReadError) -> Vec<String> {
+    let ReadError::Malformed { line, column, .. } = error else { return Vec::new() };
+    let text = String::from_utf8_lossy(bytes);
+    let Some(source) = line.checked_sub(1).and_then(|at| text.lines().nth(at)) else { return Vec::new() };
+    let source = text::printable(source, usize::MAX);
+    // A minified manifest is one long line: show what is around the column.
+    let from = column.saturating_sub(SHOWN_BEFORE);
+    let shown: String = source.chars().skip(from).take(SHOWN_BEFORE + SHOWN_AFTER).collect();
+    let number = line.to_string();
+    let mark = " ".repeat(column.saturating_sub(from).saturating_sub(1));
+    vec![format!("{number} | {shown}"), format!("{} | {mark}^", " ".repeat(number.len()))]
+}
+
+/// Characters shown left of the column an error points at.
+const SHOWN_BEFORE: usize = 70;
+/// And right of it.
+const SHOWN_AFTER: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_its_line_with_a_mark_under_the_column() {
+        let text = b"{\n  \"SchemaVersion\": 2,\n  \"Name\": \"x\"\n}";
+        let error = parse(Path::new("m.json"), text).unwrap_err();
+        assert_eq!(error.context.first().map(String::as_str), Some("2 |   \"SchemaVersion\": 2,"));
+        assert!(error.message.starts_with("m.json: app manifest, line 2"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_column() {
+        let text = format!("{{{}\"x\": 1}}", " ".repeat(10_000));
+        let error = parse(Path::new("m.json"), text.as_bytes()).unwrap_err();
+        assert!(error.context.iter().all(|line| line.len() < 120), "{:?}", error.context);
+    }
+}

@@ -1,0 +1,111 @@
+//! `holdfast app deploy`
+
+use super::{settle, words};
+use crate::{
+    device::connect::Target,
+    dispatch::Context,
+    failure::{Failure, Result},
+    output::{Output, size},
+};
+use clap::{Args, ValueHint};
+use manifest::api::{AppStatus, ErrorClass};
+use serde::Serialize;
+use std::{
+    io::Write,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+pub(super) const HELP: &str = "\
+Sends the bundle, which the device judges; then waits until the app runs (and has said READY, where its manifest asks for \
+that), or tells why it does not, with the last lines of its log.
+
+Examples:
+  holdfast app deploy my-app.bundle
+  holdfast app deploy my-app.bundle --no-wait";
+
+/// Arguments.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The bundle
+    #[arg(value_name = "BUNDLE", value_hint = ValueHint::FilePath)]
+    bundle: PathBuf,
+    /// Return as soon as it is installed
+    #[arg(long)]
+    no_wait: bool,
+    /// Longest time to wait, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// Which device
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Serialize)]
+struct Deployed {
+    app: AppStatus,
+    replaced: Option<u64>,
+}
+
+/// Acts.
+pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
+    let file = fs_err::File::open(&arguments.bundle)?;
+    let data = file.metadata()?;
+    if !data.is_file() {
+        return Err(Failure::new(ErrorClass::BadInput, format!("{} is no regular file", arguments.bundle.display())));
+    }
+    let client = arguments.target.client(context)?;
+    let mut bar = Bar::new(context.output, data.len());
+    let installed = client.install(file.into_file(), data.len(), move |sent| bar.show(sent));
+    let installed =
+        installed.map_err(|e| Failure::from(e).while_doing(format!("{} was not installed", arguments.bundle.display())))?;
+    let app = if arguments.no_wait {
+        installed.app
+    } else {
+        settle::until_running(context.output, &client, &installed.app.component_id, Duration::from_secs(arguments.timeout))?
+    };
+    let deployed = Deployed { app, replaced: installed.replaced };
+    context.output.result(&deployed, |out| {
+        let replaced = deployed.replaced.map(|version| format!("\n  replaced   version {version}")).unwrap_or_default();
+        format!("{}{replaced}\n  next: holdfast app logs {} -f", words::status(*out, &deployed.app), deployed.app.component_id)
+    });
+    Ok(())
+}
+
+/// A progress bar on a terminal; nothing elsewhere.
+struct Bar {
+    output: Output,
+    size: u64,
+    drawn: Option<Instant>,
+}
+
+/// Width of the bar in characters.
+const WIDTH: u64 = 30;
+/// Time between two drawings.
+const PAUSE: Duration = Duration::from_millis(100);
+
+impl Bar {
+    fn new(output: Output, size: u64) -> Self {
+        Self { output, size, drawn: None }
+    }
+
+    fn show(&mut self, sent: u64) {
+        let early = self.drawn.is_some_and(|drawn| drawn.elapsed() < PAUSE) && sent < self.size;
+        if !self.output.draws() || early {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let full = sent.saturating_mul(WIDTH) / self.size.max(1);
+        let bar: String = (0..WIDTH).map(|at| if at < full { '=' } else { ' ' }).collect();
+        draw(&format!("\r  [{bar}] {} of {}", size(sent), size(self.size)));
+        if sent >= self.size {
+            draw("\r\x1b[K");
+        }
+    }
+}
+
+/// A terminal that has gone is no error of ours.
+fn draw(text: &str) {
+    let mut to = std::io::stderr().lock();
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

@@ -1,0 +1,96 @@
+//! `holdfast app`: apps, from a new folder to a running instance.
+//!
+//! On the developer's machine: `new`, `check`, `build`, `pack`, `sign`, `inspect`. On a device: `deploy`,
+//! `list`, `life` (start, stop, restart, status, remove), `logs`, `show`, `why`; `which` finds the app that is meant,
+//! `settle` waits until it runs.
+
+mod build;
+mod check;
+mod deploy;
+mod errors;
+mod inspect;
+mod life;
+mod list;
+mod logs;
+mod new;
+mod pack;
+mod rights;
+mod settle;
+mod show;
+mod sign;
+mod signer;
+mod which;
+mod why;
+mod words;
+
+use crate::{device::connect::Target, dispatch::Context, failure::Result};
+use clap::Subcommand;
+
+/// What to do with apps.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a folder with a program, a manifest, and all that is needed to build them
+    #[command(after_help = new::HELP)]
+    New(new::Arguments),
+    /// Tell whether a manifest is valid, and why not
+    #[command(after_help = check::HELP)]
+    Check(check::Arguments),
+    /// Build an app's folder and pack it
+    #[command(after_help = build::HELP)]
+    Build(build::Arguments),
+    /// Pack a program or a folder and its manifest into a signed bundle
+    #[command(after_help = pack::HELP)]
+    Pack(pack::Arguments),
+    /// Sign a bundle, or sign it anew
+    #[command(after_help = sign::HELP)]
+    Sign(sign::Arguments),
+    /// Show what a bundle holds, what it asks for and who signed it
+    #[command(after_help = inspect::HELP)]
+    Inspect(inspect::Arguments),
+    /// Install an app on a device, or a newer version of it, and wait until it runs
+    #[command(after_help = deploy::HELP)]
+    Deploy(deploy::Arguments),
+    /// List the installed apps
+    List(Target),
+    /// Start an app
+    Start(life::Arguments),
+    /// Stop an app; it stays stopped over reboots
+    Stop(life::Arguments),
+    /// Stop and start an app
+    Restart(life::Arguments),
+    /// Show what an app is doing
+    Status(life::StatusArguments),
+    /// Show an app's log
+    #[command(after_help = "Example:\n  holdfast app logs doorbell --follow")]
+    Logs(logs::Arguments),
+    /// Show an app and what it may do
+    #[command(after_help = "Example:\n  holdfast app show doorbell --policy")]
+    Show(show::Arguments),
+    /// Show what an app was refused, and the line of its manifest that is missing
+    #[command(after_help = why::HELP)]
+    Why(why::Arguments),
+    /// Remove an app and erase its data
+    Remove(life::RemoveArguments),
+}
+
+/// Acts.
+pub fn act(context: &Context, verb: Verb) -> Result<()> {
+    match verb {
+        Verb::New(arguments) => new::act(context, &arguments),
+        Verb::Check(arguments) => check::act(context, &arguments),
+        Verb::Build(arguments) => build::act(context, &arguments),
+        Verb::Pack(arguments) => pack::act(context, &arguments),
+        Verb::Sign(arguments) => sign::act(context, &arguments),
+        Verb::Inspect(arguments) => inspect::act(context, &arguments),
+        Verb::Deploy(arguments) => deploy::act(context, &arguments),
+        Verb::List(target) => list::act(context, &target),
+        Verb::Start(arguments) => life::start(context, &arguments),
+        Verb::Stop(arguments) => life::stop(context, &arguments),
+        Verb::Restart(arguments) => life::restart(context, &arguments),
+        Verb::Status(arguments) => life::status(context, &arguments),
+        Verb::Logs(arguments) => logs::act(context, &arguments),
+        Verb::Show(arguments) => show::act(context, &arguments),
+        Verb::Why(arguments) => why::act(context, &arguments),
+        Verb::Remove(arguments) => life::remove(context, &arguments),
+    }
+}

@@ -1,0 +1,41 @@
+//! An app's status for people.
+
+use crate::{
+    device::logs::word,
+    output::{Output, Style, harmless},
+};
+use manifest::api::{AppState, AppStatus};
+
+/// Its state, set off.
+pub(super) fn state(out: Output, app: &AppStatus) -> String {
+    let style = match app.state {
+        AppState::Running => Style::Good,
+        AppState::Starting | AppState::Stopping | AppState::BackOff => Style::Warning,
+        AppState::Failed => Style::Bad,
+        AppState::Stopped | AppState::Exited => Style::Dim,
+    };
+    out.paint(style, &word(&app.state))
+}
+
+/// Its version for people.
+pub(super) fn version(app: &AppStatus) -> String {
+    match &app.version_name {
+        Some(name) => format!("{} ({name})", app.version),
+        None => app.version.to_string(),
+    }
+}
+
+/// All of it.
+pub(super) fn status(out: Output, app: &AppStatus) -> String {
+    let mut lines = vec![
+        format!("{} version {}: {}", out.paint(Style::Bold, &harmless(&app.name)), version(app), state(out, app)),
+        format!("  component  {}", app.component_id),
+    ];
+    lines.extend(app.status.as_ref().map(|status| format!("  status     {}", harmless(status))));
+    lines.extend(app.pid.map(|pid| format!("  process    {pid}, uid {}, start number {}", app.uid, app.generation)));
+    lines.extend(app.ready_at_ms.map(|ms| format!("  ready at   {ms} ms after the kernel's start")));
+    lines.extend(app.storage.map(|size| format!("  storage    {size}")));
+    lines.extend(app.last_exit.as_ref().map(|exit| format!("  last exit  {}", harmless(exit))));
+    lines.extend(app.next_try_seconds.map(|seconds| format!("  next try   in {seconds} s")));
+    lines.join("\n")
+}

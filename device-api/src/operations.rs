@@ -1,0 +1,264 @@
+//! What each row of the table does.
+
+use crate::{
+    answer::{Refusal, json},
+    install::{self, Uploads},
+    peers::{Peer, Peers},
+    role::Client,
+    routes::{self, Operation, Route, Takes},
+};
+use hyper::{
+    body::{Body, Bytes, Incoming},
+    http::request::Parts,
+};
+use ipc::messages::{app_manager, init, monitor, network};
+use linux::{clock, log};
+use manifest::{
+    api::{
+        AppDenials, AppList, AppPolicy, AppStatus, BootTrace, DeviceInfo, Done, ErrorClass, EventPage, LogPage, NetworkStatus,
+        ServiceList,
+    },
+    names::{ComponentId, DisplayName, NameError, ServiceName},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The device as the API shows it.
+pub struct Device {
+    /// What does not change while it runs.
+    pub facts: Facts,
+    /// The daemons behind it.
+    pub peers: Arc<Peers>,
+    /// Installations under way.
+    pub uploads: Uploads,
+}
+
+/// What does not change while the device runs.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Product's name.
+    pub name: DisplayName,
+    /// Product's version.
+    pub version: String,
+    /// Platform ABI.
+    pub platform_abi: u32,
+    /// The board's name.
+    pub board: DisplayName,
+    /// Machine id.
+    pub machine_id: String,
+    /// Kernel release.
+    pub kernel: String,
+}
+
+/// `?after=…&limit=…` of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Page {
+    after: u64,
+    limit: u32,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { after: 0, limit: PAGE_DEFAULT }
+    }
+}
+
+/// `?after=…` of the list of apps.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppPage {
+    after: Option<ComponentId>,
+}
+
+/// Answers one request of a client. What of the body was not taken is still there afterwards.
+pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut Incoming) -> Result<Bytes, Refusal> {
+    let path = head.uri.path();
+    let (route, part) = routes::find(&head.method, path)?;
+    if client.role < route.role {
+        let message = format!("the role `{}` may not do that; it takes the role `{}`", client.role, route.role);
+        return Err(Refusal::new(ErrorClass::Forbidden, message));
+    }
+    let page = page(route, head.uri.query())?;
+    let app_page = app_page(route, head.uri.query())?;
+    if route.takes != Takes::Bundle && !body.is_end_stream() {
+        return Err(Refusal::new(ErrorClass::Usage, "this request takes no body"));
+    }
+    let acts = route.method != hyper::Method::GET;
+    if acts {
+        log::info(format!("{} {path} by {client}", route.method));
+    }
+    let result = carry_out(device, client, route.operation, part.unwrap_or_default(), page, app_page, body).await;
+    if let (true, Err(refusal)) = (acts, &result) {
+        log::warning(format!("{} {path} by {client}: {}", route.method, refusal.body.message));
+    }
+    result
+}
+
+async fn carry_out(
+    device: &Device,
+    client: &Client,
+    operation: Operation,
+    part: &str,
+    page: Page,
+    app_page: AppPage,
+    body: &mut Incoming,
+) -> Result<Bytes, Refusal> {
+    use app_manager::Request as Apps;
+    let peers = &device.peers;
+    let Page { after, limit } = page;
+    let component = || part.parse::<ComponentId>().map_err(wrong_name);
+    match operation {
+        Operation::Device => json(&device_info(device).await?),
+        Operation::Services => {
+            let init::Services { services, .. } = peers.ask(Peer::Init, init::Request::Services {}).await?;
+            json(&ServiceList { services })
+        }
+        Operation::Reboot => {
+            let reason = format!("{client} asked for it over the device API");
+            json(&peers.ask::<_, Done>(Peer::Init, init::Request::Reboot { reason }).await?)
+        }
+        Operation::PowerOff => {
+            let reason = format!("{client} asked for it over the device API");
+            json(&peers.ask::<_, Done>(Peer::Init, init::Request::PowerOff { reason }).await?)
+        }
+        Operation::Events => {
+            let monitor::Events { events } = peers.ask(Peer::Monitor, monitor::Request::Events { after, limit }).await?;
+            json(&EventPage { events })
+        }
+        Operation::ServiceLog => {
+            let service: ServiceName = part.parse().map_err(wrong_name)?;
+            log_page(peers, monitor::Request::ServiceLog { service, after, limit }).await
+        }
+        Operation::KernelLog => log_page(peers, monitor::Request::KernelLog { after, limit }).await,
+        Operation::BootTrace => {
+            let init::BootTrace { phases } = peers.ask(Peer::Init, init::Request::BootTrace {}).await?;
+            json(&BootTrace { phases })
+        }
+        Operation::Network => {
+            let network::Links { links } = peers.ask(Peer::NetworkManager, network::Request::Links {}).await?;
+            json(&NetworkStatus { links })
+        }
+        Operation::Apps => {
+            let request = Apps::List { after: app_page.after };
+            let app_manager::Apps { apps, more } = peers.ask(Peer::AppManager, request).await?;
+            json(&AppList { apps, more })
+        }
+        Operation::Install => json(&install::install(device, body).await?),
+        Operation::App => app(peers, Apps::Status { component: component()? }).await,
+        Operation::Start => app(peers, Apps::Start { component: component()? }).await,
+        Operation::Stop => app(peers, Apps::Stop { component: component()? }).await,
+        Operation::Restart => app(peers, Apps::Restart { component: component()? }).await,
+        Operation::Remove => json(&peers.ask::<_, Done>(Peer::AppManagerSlowly, Apps::Remove { component: component()? }).await?),
+        Operation::AppLog => {
+            let request = Apps::Log { component: component()?, after, limit };
+            let app_manager::AppLog { lines } = peers.ask(Peer::AppManager, request).await?;
+            json(&LogPage { lines })
+        }
+        Operation::Denials => {
+            json(&peers.ask::<_, AppDenials>(Peer::AppManager, Apps::Denials { component: component()? }).await?)
+        }
+        Operation::Policy => {
+            let request = Apps::Policy { component: component()? };
+            let app_manager::Policy { grants, in_force } = peers.ask(Peer::AppManager, request).await?;
+            json(&AppPolicy { grants, in_force })
+        }
+        Operation::OpenApi => Ok(Bytes::from_static(OPENAPI)),
+    }
+}
+
+async fn device_info(device: &Device) -> Result<DeviceInfo, Refusal> {
+    let services: init::Services = device.peers.ask(Peer::Init, init::Request::Services {}).await?;
+    // A monitor that does not answer is worth knowing, and no reason to say nothing at all.
+    let status = device.peers.ask::<_, monitor::Status>(Peer::Monitor, monitor::Request::Status {}).await;
+    let warnings = match status {
+        Ok(status) => status.warnings,
+        Err(refusal) => vec![format!("security-monitor does not answer: {}", refusal.body.message)],
+    };
+    let Facts { name, version, platform_abi, board, machine_id, kernel } = device.facts.clone();
+    Ok(DeviceInfo {
+        name,
+        version,
+        platform_abi,
+        board,
+        machine_id,
+        kernel,
+        boot: services.boot,
+        uptime_seconds: clock::since_boot().as_secs(),
+        clock: clock::wall_ms() / 1000,
+        safe_mode: services.safe_mode,
+        warnings,
+    })
+}
+
+async fn app(peers: &Peers, request: app_manager::Request) -> Result<Bytes, Refusal> {
+    json(&peers.ask::<_, AppStatus>(Peer::AppManager, request).await?)
+}
+
+async fn log_page(peers: &Peers, request: monitor::Request) -> Result<Bytes, Refusal> {
+    let monitor::LogLines { lines } = peers.ask(Peer::Monitor, request).await?;
+    json(&LogPage { lines })
+}
+
+fn usage(message: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorClass::Usage, message)
+}
+
+fn app_page(route: &Route, query: Option<&str>) -> Result<AppPage, Refusal> {
+    match query.filter(|_| route.takes == Takes::AppPage) {
+        None => Ok(AppPage::default()),
+        Some(query) => {
+            serde_urlencoded::from_str(query).map_err(|e| usage(format!("the query is not `after=COMPONENT_ID`: {e}")))
+        }
+    }
+}
+
+fn page(route: &Route, query: Option<&str>) -> Result<Page, Refusal> {
+    match (route.takes, query) {
+        (_, None) | (Takes::AppPage, _) => Ok(Page::default()),
+        (Takes::Page, Some(query)) => {
+            let page: Page = serde_urlencoded::from_str(query)
+                .map_err(|e| usage(format!("the query is not `after=NUMBER&limit=NUMBER`: {e}")))?;
+            if !(1..=PAGE_LIMIT).contains(&page.limit) {
+                return Err(usage(format!("limit={}: expected 1 to {PAGE_LIMIT}", page.limit)));
+            }
+            Ok(page)
+        }
+        (_, Some(_)) => Err(usage("this path takes no query")),
+    }
+}
+
+fn wrong_name(error: NameError) -> Refusal {
+    usage(error.to_string())
+}
+
+/// The OpenAPI document, as checked in.
+const OPENAPI: &[u8] = include_bytes!("../openapi.json");
+/// Lines of a page when none is asked for.
+const PAGE_DEFAULT: u32 = 200;
+/// Most lines of a page; a packet may hold fewer.
+const PAGE_LIMIT: u32 = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_closed_and_bounded() {
+        let (log, _) = routes::find(&hyper::Method::GET, "/v1/device/dmesg").unwrap();
+        assert_eq!(page(log, None), Ok(Page { after: 0, limit: PAGE_DEFAULT }));
+        assert_eq!(page(log, Some("after=7&limit=5")), Ok(Page { after: 7, limit: 5 }));
+        for query in ["after=-1", "aftr=1", "limit=0", "limit=1001", "after=1&after=2", "after=99999999999999999999", "after"] {
+            assert_eq!(page(log, Some(query)).unwrap_err().status, 400, "{query}");
+        }
+        let (list, _) = routes::find(&hyper::Method::GET, "/v1/apps").unwrap();
+        let id = "25025d2c-66da-4448-bae1-ac26fcdd3627";
+        assert_eq!(app_page(list, Some(&format!("after={id}"))), Ok(AppPage { after: id.parse().ok() }));
+        assert_eq!(app_page(list, None), Ok(AppPage::default()));
+        for query in ["after=1", "after=", "limit=1", "after=..%2f.."] {
+            assert_eq!(app_page(list, Some(query)).unwrap_err().status, 400, "{query}");
+        }
+        let (one, _) = routes::find(&hyper::Method::GET, "/v1/device").unwrap();
+        assert_eq!(page(one, Some("after=1")).unwrap_err().status, 400);
+    }
+}

@@ -1,0 +1,27 @@
+//! What an app gets on a device: a manifest and a board file go in, a policy and its explanation come out.
+//!
+//! Pure: no I/O, no clock, no state of the device. The same function decides on the device (app-manager, at install and
+//! at each start) and on the developer's machine (`holdfast app check --explain`), so both always say the same.
+//!
+//! Trust: the manifest is well formed ([`manifest::app`]) and was signed, but it *asks*; nothing of it is in force
+//! before it went through [`grant`]. The board file is part of the verified image.
+//!
+//! - [`policy`]: [`grant`], manifest → [`Granted`] or [`Refusal`].
+//! - [`refusal`]: every capability that this device cannot give, each with its path, the reason, and what to do.
+//! - [`unavailable`]: the table of Azure Sphere's capabilities that no board of this release has.
+//! - [`explain`]: the same decision in plain words.
+//! - [`denial`]: what a manifest lacks, where the app was refused a system call.
+//!
+//! Invariants: nothing listed, nothing granted. Nothing listed is dropped silently: what cannot be given refuses the
+//! whole manifest, and all problems are told at once. Whether another app holds a peripheral is not known here.
+
+#![forbid(unsafe_code)]
+
+pub mod denial;
+pub mod explain;
+pub mod policy;
+pub mod refusal;
+mod unavailable;
+
+pub use policy::{Granted, Limits, grant};
+pub use refusal::{Problem, Refusal};

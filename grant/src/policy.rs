@@ -1,0 +1,375 @@
+//! Step 6 of the README's path: the signed manifest becomes what the app gets.
+
+use crate::{
+    explain,
+    refusal::{Problem, Refusal},
+    unavailable,
+};
+use manifest::{
+    app::{AppManifest, ApplicationType, Peripheral},
+    board::{Board, GpioLine},
+    holdfast::Processes,
+    quantity::Bytes,
+    read,
+};
+use sandbox::seccomp::profiles::app;
+
+/// What an app gets. What is not in it, the app does not get.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Granted {
+    /// GPIO lines, each passed as a descriptor of that name.
+    pub gpio: Vec<GpioLine>,
+    /// Size of the storage at `/data`.
+    pub storage: Option<Bytes>,
+    /// What it may use up.
+    pub limits: Limits,
+    /// Whether it may fork and execute.
+    pub processes: Processes,
+    /// Names of system call profiles of `sandbox`, beside those that [`Granted::processes`] brings.
+    pub syscall_profiles: Vec<String>,
+    /// The manifest's environment, `NAME=value`.
+    pub environment: Vec<String>,
+    /// All of it in plain words, a line each.
+    pub explanation: Vec<String>,
+}
+
+/// What an app may use up, enforced by its control group and by resource limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `memory.max`.
+    pub memory: Bytes,
+    /// `cpu.max`, in percent of one core.
+    pub cpu_percent: u32,
+    /// `pids.max`.
+    pub pids: u32,
+    /// RLIMIT_NOFILE.
+    pub open_files: u64,
+}
+
+/// Least memory a process can start with.
+pub const MEMORY_MINIMUM: Bytes = Bytes::mib(1);
+/// More than any board of this release has.
+pub const MEMORY_MAXIMUM: Bytes = Bytes::mib(64 * 1024);
+/// 64 cores.
+pub const CPU_PERCENT_MAXIMUM: u32 = 6400;
+/// Processes and threads of one app.
+pub const PIDS_MAXIMUM: u32 = 4096;
+/// The way down gives all apps together this long.
+pub const STOP_GRACE_MAXIMUM_SECONDS: u32 = 60;
+/// Arguments and environment together: they travel in one packet beside the rest of a plan.
+pub const TEXT_LIMIT: usize = 32 * 1024;
+/// Files an app may have open: enough for an event loop, few enough that all apps together fit in the kernel's table.
+const OPEN_FILES: u64 = 256;
+/// Peripherals of one app: their descriptors travel in one packet beside image, control group and pipes.
+pub const PERIPHERALS_MAXIMUM: usize = 16;
+/// Variables that the platform itself sets.
+const RESERVED: [&str; 4] = ["NOTIFY_SOCKET", "LISTEN_", "WATCHDOG_", "HOLDFAST_"];
+
+/// Decides what an app gets on this board, or tells everything that speaks against it.
+pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> {
+    let mut problems = unavailable::problems(&manifest.capabilities);
+    problems.extend(application_type(manifest.application_type));
+    let gpio = gpio(manifest, board, &mut problems);
+    without_driver(manifest, &mut problems);
+    let storage = storage(manifest, &mut problems);
+    limits(manifest, &mut problems);
+    let environment = environment(manifest, &mut problems);
+    if !problems.is_empty() {
+        return Err(Refusal { problems });
+    }
+    let section = &manifest.holdfast;
+    let limits = Limits {
+        memory: section.memory,
+        cpu_percent: section.cpu_percent,
+        // An app of one process has no use for a second place, and a filter that failed would find none. Others share
+        // their group with the reaping init that is PID 1 of their namespace.
+        pids: if section.processes == Processes::Single { 1 } else { section.pids.saturating_add(1) },
+        open_files: OPEN_FILES,
+    };
+    let mut granted = Granted {
+        syscall_profiles: syscall_profiles(&gpio),
+        gpio,
+        storage,
+        limits,
+        processes: section.processes,
+        environment,
+        explanation: Vec::new(),
+    };
+    granted.explanation = explain::lines(manifest, &granted);
+    Ok(granted)
+}
+
+fn application_type(kind: ApplicationType) -> Option<Problem> {
+    let reason = match kind {
+        ApplicationType::Default => return None,
+        ApplicationType::Debugger => "debuggers are no apps here: the device API gives logs and events",
+        ApplicationType::RealTimeCapable => "no board of this release has a real-time core",
+    };
+    Some(problem("ApplicationType", reason.into(), "build the app as ApplicationType Default"))
+}
+
+fn gpio(manifest: &AppManifest, board: &Board, problems: &mut Vec<Problem>) -> Vec<GpioLine> {
+    let mut granted: Vec<GpioLine> = Vec::new();
+    if manifest.capabilities.gpio.len() > PERIPHERALS_MAXIMUM {
+        let reason = format!("{} lines are listed", manifest.capabilities.gpio.len());
+        problems.push(problem("Capabilities.Gpio", reason, &format!("at most {PERIPHERALS_MAXIMUM} are allowed")));
+        return granted;
+    }
+    for (i, asked) in manifest.capabilities.gpio.iter().enumerate() {
+        let path = format!("Capabilities.Gpio[{i}]");
+        let name = match asked {
+            Peripheral::Named(name) => name,
+            Peripheral::Raw(number) => {
+                let reason = format!("{number} is a raw number, which means another line on each board");
+                problems.push(problem(&path, reason, "name the line as the board file does, such as $DOORBELL_BUTTON"));
+                continue;
+            }
+        };
+        match board.gpio(name) {
+            None => problems.push(unknown(&path, name.as_str(), board)),
+            Some(line) if granted.contains(line) => {
+                problems.push(problem(&path, format!("${name} stands there twice"), "list each line once"));
+            }
+            Some(line) => granted.push(line.clone()),
+        }
+    }
+    granted
+}
+
+fn unknown(path: &str, name: &str, board: &Board) -> Problem {
+    let known = || board.gpio.iter().map(|line| line.name.as_str());
+    let advice = match (read::nearest(name, known()), known().next()) {
+        (Some(near), _) => format!("did you mean ${near}?"),
+        (None, Some(_)) => format!("this board has {}", known().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ")),
+        (None, None) => "this board's file names no GPIO line".to_owned(),
+    };
+    Problem { path: path.to_owned(), reason: format!("board `{}` has no GPIO line ${name}", board.name), advice }
+}
+
+/// Kinds of peripherals that board files cannot name yet.
+fn without_driver(manifest: &AppManifest, problems: &mut Vec<Problem>) {
+    let asked = &manifest.capabilities;
+    let kinds = [
+        ("Uart", &asked.uart),
+        ("I2cMaster", &asked.i2c_master),
+        ("SpiMaster", &asked.spi_master),
+        ("I2sSubordinate", &asked.i2s_subordinate),
+        ("Pwm", &asked.pwm),
+        ("Adc", &asked.adc),
+    ];
+    for (kind, peripherals) in kinds {
+        for i in 0..peripherals.len() {
+            let reason = "boards of this release offer GPIO lines only".to_owned();
+            problems.push(problem(
+                &format!("Capabilities.{kind}[{i}]"),
+                reason,
+                "remove it, or wait for an image that offers it",
+            ));
+        }
+    }
+}
+
+fn storage(manifest: &AppManifest, problems: &mut Vec<Problem>) -> Option<Bytes> {
+    let storage = manifest.capabilities.mutable_storage?;
+    if storage.size_kb == 0 {
+        problems.push(problem(
+            "Capabilities.MutableStorage.SizeKB",
+            "0 is no storage".into(),
+            "ask for at least 1, or leave MutableStorage out",
+        ));
+    }
+    Some(Bytes::kib(u64::from(storage.size_kb)))
+}
+
+fn limits(manifest: &AppManifest, problems: &mut Vec<Problem>) {
+    let section = &manifest.holdfast;
+    let mut bound = |path: &str, found: String, inside: bool, expected: String| {
+        if !inside {
+            problems.push(problem(path, format!("{found} is out of bounds"), &format!("expected {expected}")));
+        }
+    };
+    let memory = section.memory;
+    let fits = (MEMORY_MINIMUM..=MEMORY_MAXIMUM).contains(&memory);
+    bound("Holdfast.Memory", memory.to_string(), fits, format!("{MEMORY_MINIMUM} to {MEMORY_MAXIMUM}"));
+    let cpu = section.cpu_percent;
+    bound(
+        "Holdfast.CpuPercent",
+        cpu.to_string(),
+        (1..=CPU_PERCENT_MAXIMUM).contains(&cpu),
+        format!("1 to {CPU_PERCENT_MAXIMUM}"),
+    );
+    bound("Holdfast.Pids", section.pids.to_string(), (1..=PIDS_MAXIMUM).contains(&section.pids), format!("1 to {PIDS_MAXIMUM}"));
+    let grace = u32::from(section.stop_grace);
+    bound(
+        "Holdfast.StopGrace",
+        grace.to_string(),
+        grace <= STOP_GRACE_MAXIMUM_SECONDS,
+        format!("0 to {STOP_GRACE_MAXIMUM_SECONDS} seconds"),
+    );
+    for (path, seconds) in [("Holdfast.ReadyTimeout", section.ready_timeout), ("Holdfast.Watchdog", section.watchdog)] {
+        let positive = seconds.is_none_or(|seconds| u32::from(seconds) > 0);
+        bound(path, "0".into(), positive, "at least 1 second, or leave it out".into());
+    }
+}
+
+fn environment(manifest: &AppManifest, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut length = 0;
+    for (i, argument) in manifest.cmd_args.iter().enumerate() {
+        length += argument.len();
+        if argument.contains('\0') {
+            problems.push(problem(
+                &format!("CmdArgs[{i}]"),
+                "contains a NUL character".into(),
+                "no program can receive it; remove it",
+            ));
+        }
+    }
+    let mut variables = Vec::new();
+    for (name, value) in &manifest.holdfast.environment {
+        length += name.len() + value.len();
+        let path = format!("Holdfast.Environment.{}", name.escape_default());
+        let plain = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !name.starts_with(|c: char| c.is_ascii_digit());
+        if !plain || value.contains('\0') {
+            problems.push(problem(&path, "is not a variable".into(), "names have A-Z, a-z, 0-9 and _, values no NUL character"));
+        } else if RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
+            problems.push(problem(&path, "the platform itself sets it".into(), "choose another name"));
+        } else {
+            variables.push(format!("{name}={value}"));
+        }
+    }
+    if length > TEXT_LIMIT {
+        let reason = format!("arguments and environment have {length} bytes");
+        problems.push(problem(
+            "CmdArgs",
+            reason,
+            &format!("at most {TEXT_LIMIT} together are allowed; put the rest into a file of the image"),
+        ));
+    }
+    variables
+}
+
+/// The apps' own, which launcher insists on, and those of what was granted; `sandbox` adds those of [`Granted::processes`].
+fn syscall_profiles(gpio: &[GpioLine]) -> Vec<String> {
+    let granted = if gpio.is_empty() { None } else { Some(&app::GPIO) };
+    [&app::APP].into_iter().chain(granted).map(|profile| profile.name.to_owned()).collect()
+}
+
+fn problem(path: &str, reason: String, advice: &str) -> Problem {
+    Problem { path: path.to_owned(), reason, advice: advice.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOARD: &str = r#"{"name":"Test","gpio":[{"name":"$DOORBELL_BUTTON","chip":"board","line":3,"direction":"input"},
+        {"name":"$CHIME","chip":"board","line":4,"direction":"output"}]}"#;
+
+    fn decide(capabilities: &str, holdfast: &str) -> Result<Granted, Refusal> {
+        let text = format!(
+            r#"{{"SchemaVersion":1,"Name":"a","ComponentId":"25025d2c-66da-4448-bae1-ac26fcdd3627","EntryPoint":"/bin/app",
+            "CmdArgs":["-v"],"Capabilities":{{{capabilities}}},"Holdfast":{{{holdfast}}}}}"#
+        );
+        grant(&AppManifest::parse(text.as_bytes()).unwrap(), &Board::parse(BOARD.as_bytes()).unwrap())
+    }
+
+    fn only_problem(capabilities: &str, holdfast: &str) -> Problem {
+        let mut problems = decide(capabilities, holdfast).unwrap_err().problems;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        problems.remove(0)
+    }
+
+    #[test]
+    fn nothing_listed_nothing_granted() {
+        let granted = decide("", "").unwrap();
+        assert!(granted.gpio.is_empty() && granted.storage.is_none() && granted.environment.is_empty());
+    }
+
+    #[test]
+    fn a_listed_line_and_storage_are_granted_as_the_board_has_them() {
+        let granted = decide(r#""Gpio":["$DOORBELL_BUTTON"],"MutableStorage":{"SizeKB":64}"#, "").unwrap();
+        assert_eq!((granted.gpio[0].line, granted.storage), (3, Some(Bytes::kib(64))));
+    }
+
+    #[test]
+    fn an_unknown_line_is_refused_with_the_nearest_name() {
+        let problem = only_problem(r#""Gpio":["$DORBELL_BUTTON"]"#, "");
+        assert_eq!((problem.path.as_str(), problem.advice.as_str()), ("Capabilities.Gpio[0]", "did you mean $DOORBELL_BUTTON?"));
+        assert!(only_problem(r#""Gpio":["$X"]"#, "").advice.contains("$CHIME"));
+    }
+
+    #[test]
+    fn raw_numbers_and_doubles_are_refused() {
+        assert!(only_problem(r#""Gpio":[8]"#, "").reason.contains("raw number"));
+        assert!(only_problem(r#""Gpio":["$CHIME","$CHIME"]"#, "").reason.contains("twice"));
+    }
+
+    #[test]
+    fn every_capability_without_anything_behind_it_is_refused_and_all_are_told() {
+        let refusal = decide(
+            r#""AllowedConnections":["example.com"],"AllowedTcpServerPorts":[80],"AllowedUdpServerPorts":[53],
+            "AllowedApplicationConnections":["25025d2c-66da-4448-bae1-ac26fcdd3627"],"DeviceAuthentication":"t","CertStore":true,
+            "WifiConfig":true,"EnterpriseWifiConfig":true,"NetworkConfig":true,"ReadNetworkProxyConfig":true,
+            "HardwareAddressConfig":true,"SystemTime":true,"TimeSyncConfig":true,"SntpService":true,"DhcpService":true,
+            "SystemEventNotifications":true,"SoftwareUpdateDeferral":true,"PowerControls":["ForceReboot"],"HeapMemStats":true,
+            "ResetMemoryWatermarks":true,"Uart":["$U"],"I2cMaster":["$I"],"SpiMaster":["$S"],"I2sSubordinate":["$S"],
+            "Pwm":["$P"],"Adc":["$A"]"#,
+            "",
+        )
+        .unwrap_err();
+        assert_eq!(refusal.problems.len(), 26, "{refusal}");
+        assert!(refusal.to_string().contains("Capabilities.AllowedConnections: network rights come with a later release"));
+        assert!(refusal.to_string().contains("Wi-Fi radio"));
+    }
+
+    #[test]
+    fn limits_out_of_bounds_are_refused_with_the_bounds() {
+        assert!(only_problem("", r#""CpuPercent":0"#).advice.contains("1 to 6400"));
+        assert!(only_problem("", r#""Memory":"4KiB""#).advice.contains("1MiB"));
+        assert!(only_problem("", r#""StopGrace":61"#).advice.contains("60"));
+        assert!(only_problem("", r#""Watchdog":0"#).path.contains("Watchdog"));
+        assert!(only_problem(r#""MutableStorage":{"SizeKB":0}"#, "").path.contains("SizeKB"));
+    }
+
+    #[test]
+    fn the_platforms_own_variables_cannot_be_set_by_a_manifest() {
+        assert_eq!(decide("", r#""Environment":{"LANG":"C"}"#).unwrap().environment, ["LANG=C"]);
+        for name in ["NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC", "HOLDFAST_STORAGE", "", "A=B", "1A"] {
+            assert!(decide("", &format!(r#""Environment":{{"{name}":"x"}}"#)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_app_of_one_process_has_one_place() {
+        assert_eq!(decide("", r#""Processes":"single","Pids":9"#).unwrap().limits.pids, 1);
+    }
+
+    #[test]
+    fn system_calls_of_gpio_lines_come_with_a_line_and_every_profile_exists() {
+        assert_eq!(decide("", "").unwrap().syscall_profiles, ["app"]);
+        let granted = decide(r#""Gpio":["$CHIME"]"#, "").unwrap();
+        assert!(granted.syscall_profiles.iter().all(|name| sandbox::seccomp::profiles::find(name).is_some()));
+        assert_eq!(granted.syscall_profiles, ["app", "gpio"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_grant_never_exceeds_what_the_manifest_asks(memory in 0u64..8 << 20, cpu in 0u32..7000, pids in 0u32..5000, kb in 0u32..2, lines in proptest::collection::vec(0usize..3, 0..4)) {
+            let names = ["\"$DOORBELL_BUTTON\"", "\"$CHIME\"", "\"$NONE\""];
+            let asked: Vec<&str> = lines.iter().map(|i| names[*i]).collect();
+            let decided = decide(
+                &format!(r#""Gpio":[{}],"MutableStorage":{{"SizeKB":{kb}}}"#, asked.join(",")),
+                &format!(r#""Memory":{memory},"CpuPercent":{cpu},"Pids":{pids}"#),
+            );
+            match decided {
+                Ok(granted) => {
+                    proptest::prop_assert_eq!(granted.gpio.len(), asked.len());
+                    proptest::prop_assert!(granted.limits.memory.0 <= memory && granted.limits.cpu_percent <= cpu && granted.limits.pids <= pids + 1);
+                }
+                Err(refusal) => proptest::prop_assert!(!refusal.problems.is_empty()),
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A plan that was found to be in order becomes a sandbox.
+
+use crate::{
+    image,
+    instances::Running,
+    invariants::{self, Descriptors},
+    refusal::Refusal,
+    storage::Storage,
+    verdicts::Verdicts,
+};
+use ipc::messages::launcher::Plan;
+use linux::mount;
+use manifest::places;
+use rustix::fd::{AsFd, OwnedFd};
+use sandbox::{Command, Denials, Kernel, Limits, Mount, Place, Policy, layers::devices::Devices};
+
+/// Name of the notify socket in the app's /run.
+const NOTIFY: &str = "notify";
+/// Bytes of an app's /tmp and /run each; they count as its memory.
+const TEMPORARY_BYTES: u64 = 1 << 20;
+/// Variables that tell of passed descriptors. Only the sandbox knows the process id that belongs to them.
+const PASSED: &str = "LISTEN_";
+
+/// Checks the plan, looks the image's verdict up, and starts the app with a copy of `devices`, in `network` if there is
+/// one, else in a new one.
+pub fn start(
+    verdicts: &Verdicts,
+    storage: &Storage,
+    devices: &Devices,
+    network: Option<OwnedFd>,
+    plan: &Plan,
+    descriptors: Vec<OwnedFd>,
+) -> Result<Running, Refusal> {
+    // Not kept from launcher's own start: vm.mmap_min_addr, on which exec-once rests, is a setting.
+    let kernel = Kernel::check()?;
+    let profiles = invariants::check_plan(plan)?;
+    let Descriptors { image, cgroup, stdout, stderr, kept, granted } = invariants::sort(plan, descriptors)?;
+    let verdict = image::judged(image.as_fd(), verdicts)?;
+    if verdict.component != plan.instance.component {
+        return Err(Refusal::OtherComponent { owner: verdict.component.clone(), asked: plan.instance.component.clone() });
+    }
+    let root = image::mounted(image.as_fd())?;
+    let policy = Policy {
+        host_name: plan.host_name.clone(),
+        mounts: mounts(plan, storage)?,
+        devices: Some(devices),
+        network,
+        processes: invariants::processes(plan.confinement.processes),
+        profiles,
+        denials: Denials::Told,
+        limits: Limits { open_files: plan.confinement.open_files, temporary_bytes: TEMPORARY_BYTES, ..Limits::default() },
+        cgroup: Some(cgroup.as_fd()),
+        ..Policy::new(plan.uid, root.as_fd())
+    };
+    let command = Command {
+        arguments: plan.arguments.clone(),
+        environment: plan.environment.iter().filter(|variable| !variable.starts_with(PASSED)).cloned().collect(),
+        descriptors: granted.iter().map(|(name, fd)| (name.clone(), fd.as_fd())).collect(),
+        ..Command::new(plan.entry_point.clone(), stdout.as_fd(), stderr.as_fd())
+    };
+    let child = sandbox::spawn(&kernel, policy, &command)?;
+    Ok(Running { child, kept })
+}
+
+fn mounts(plan: &Plan, storage: &Storage) -> Result<Vec<Mount>, Refusal> {
+    let component = &plan.instance.component;
+    let notify = format!("{}/{component}/{NOTIFY}", places::APP_RUN);
+    let mut mounts = vec![Mount { detached: mount::detached_bind(notify)?, place: Place::Socket(NOTIFY.to_owned()) }];
+    if plan.storage {
+        mounts.push(Mount { detached: mount::detached_bind(storage.path(component))?, place: Place::Data });
+    }
+    Ok(mounts)
+}

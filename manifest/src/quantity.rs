@@ -1,0 +1,119 @@
+//! Sizes and times with their unit in the type.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+/// A number of bytes. In JSON a plain integer (bytes) or text with a unit: `"64KiB"`, `"12MiB"`, `"1GiB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// `n` times 1024 bytes.
+    pub const fn kib(n: u64) -> Self {
+        Self(n * 1024)
+    }
+
+    /// `n` times 1024² bytes.
+    pub const fn mib(n: u64) -> Self {
+        Self(n * 1024 * 1024)
+    }
+}
+
+const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, size) = UNITS.iter().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size)).unwrap_or(&("B", 1));
+        write!(f, "{}{unit}", self.0 / size)
+    }
+}
+
+impl std::str::FromStr for Bytes {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected =
+            || format!("`{}` is not a size: expected bytes or a unit, such as 65536, 64KiB or 12MiB", text.escape_default());
+        let (digits, factor) =
+            UNITS.iter().find_map(|(unit, size)| text.strip_suffix(unit).map(|digits| (digits, *size))).unwrap_or((text, 1));
+        digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).map(Bytes).ok_or_else(expected)
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size in bytes, or text with a unit such as \"64KiB\"")
+            }
+            fn visit_u64<E>(self, n: u64) -> Result<Bytes, E> {
+                Ok(Bytes(n))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bytes, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A whole number of seconds, at most a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Seconds(u32);
+
+impl Seconds {
+    /// `n` seconds; a value above a day becomes a day.
+    pub const fn new(n: u32) -> Self {
+        Self(if n > DAY { DAY } else { n })
+    }
+
+    /// As a duration.
+    pub const fn duration(self) -> Duration {
+        Duration::from_secs(self.0 as u64)
+    }
+}
+
+const DAY: u32 = 86_400;
+
+impl TryFrom<u32> for Seconds {
+    type Error = String;
+    fn try_from(n: u32) -> Result<Self, String> {
+        if n <= DAY { Ok(Self(n)) } else { Err(format!("{n} seconds is more than a day ({DAY})")) }
+    }
+}
+
+impl From<Seconds> for u32 {
+    fn from(seconds: Seconds) -> u32 {
+        seconds.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_with_and_without_unit_and_refuse_overflow() {
+        assert_eq!(serde_json::from_str::<Bytes>("65536").unwrap(), Bytes::kib(64));
+        assert_eq!(serde_json::from_str::<Bytes>("\"12MiB\"").unwrap(), Bytes::mib(12));
+        assert!(serde_json::from_str::<Bytes>("\"99999999999999GiB\"").is_err());
+        assert!(serde_json::from_str::<Bytes>("\"12MB\"").is_err());
+        assert!(serde_json::from_str::<Bytes>("-1").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn sizes_survive_writing_and_reading(n: u64) {
+            let text = Bytes(n).to_string();
+            proptest::prop_assert_eq!(text.parse::<Bytes>(), Ok(Bytes(n)));
+        }
+    }
+}

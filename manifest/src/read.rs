@@ -1,0 +1,203 @@
+//! The one way to read a JSON document: bounded, closed, and with an error a person can act on.
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error, MapAccess, Visitor},
+};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Why a document was refused: where it is, what was found, what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The document is longer than its format allows; nothing of it was parsed.
+    #[error("{what} has {found} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// Which format.
+        what: &'static str,
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The document is not what the format says.
+    #[error("{what}, line {line}, column {column}, at {path}: {reason}{}", hint(suggestion))]
+    Malformed {
+        /// Which format.
+        what: &'static str,
+        /// Path inside the document, such as `Capabilities.Gpio[1]`.
+        path: String,
+        /// 1-based line.
+        line: usize,
+        /// 1-based column.
+        column: usize,
+        /// What was wrong and what was expected.
+        reason: String,
+        /// The known field nearest to a misspelt one.
+        suggestion: Option<String>,
+    },
+}
+
+/// Reads a `what` of at most `limit` bytes. A leading UTF-8 byte order mark is skipped: files that Azure Sphere's
+/// tools wrote on Windows have one.
+///
+/// Unknown fields and duplicate keys are refused by the types themselves (`deny_unknown_fields`, derived structs).
+pub fn json<T: DeserializeOwned>(what: &'static str, bytes: &[u8], limit: usize) -> Result<T, ReadError> {
+    if bytes.len() > limit {
+        return Err(ReadError::TooLong { what, found: bytes.len(), limit });
+    }
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        malformed(what, path, error.inner())
+    })?;
+    deserializer.end().map_err(|error| malformed(what, ".".into(), &error))?;
+    Ok(value)
+}
+
+/// For maps (`#[serde(deserialize_with)]`): a key that stands there twice is refused. Of two values for one key serde would
+/// keep the last, and another reader of the same file might keep the first.
+pub fn unique_keys<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord,
+    V: Deserialize<'de>,
+{
+    struct Keys<K, V>(PhantomData<(K, V)>);
+    impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Visitor<'de> for Keys<K, V> {
+        type Value = BTreeMap<K, V>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((key, value)) = entries.next_entry()? {
+                if map.insert(key, value).is_some() {
+                    return Err(A::Error::custom("a key stands there twice"));
+                }
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(Keys(PhantomData))
+}
+
+fn malformed(what: &'static str, path: String, error: &serde_json::Error) -> ReadError {
+    let full = error.to_string();
+    // serde_json appends " at line L column C", which this error states once, in front.
+    let reason = full.rsplit_once(" at line ").map_or(full.as_str(), |(head, _)| head).to_owned();
+    let suggestion = nearest_field(&reason);
+    let path = if path == "." { "the top level".to_owned() } else { path };
+    ReadError::Malformed { what, path, line: error.line(), column: error.column(), reason, suggestion }
+}
+
+fn hint(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map_or(String::new(), |name| format!("; did you mean `{name}`?"))
+}
+
+/// Takes serde's "unknown field `X`, expected one of `A`, `B`" apart and finds the nearest known name.
+fn nearest_field(reason: &str) -> Option<String> {
+    if !reason.starts_with("unknown field") && !reason.starts_with("unknown variant") {
+        return None;
+    }
+    let mut quoted = reason.split('`').skip(1).step_by(2);
+    let found = quoted.next()?;
+    nearest(found, quoted).map(str::to_owned)
+}
+
+/// The name that `found` was probably meant to be, if one of the known ones is near enough.
+pub fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|known| (distance(&found.to_lowercase(), &known.to_lowercase()), known))
+        .filter(|(distance, known)| *distance * 3 <= known.len().max(3))
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein distance; inputs are field names, bounded by the document's own limit.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(MAX_COMPARED).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().take(MAX_COMPARED).enumerate() {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(i + 1);
+        for ((right, diagonal), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
+            let before = next.last().copied().unwrap_or(0);
+            let substitute = diagonal + usize::from(left != *right);
+            next.push(substitute.min(above + 1).min(before + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// Characters of a misspelt name that are compared: longer names are not misspellings of ours.
+const MAX_COMPARED: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        memory: u32,
+        #[serde(default)]
+        list: Vec<u8>,
+    }
+
+    fn read(text: &str) -> Result<Sample, ReadError> {
+        json("sample", text.as_bytes(), 200)
+    }
+
+    #[test]
+    fn misspelt_field_is_refused_with_the_nearest_name() {
+        let error = read("{\"memry\": 1}").unwrap_err().to_string();
+        assert!(error.contains("did you mean `memory`?"), "{error}");
+    }
+
+    #[test]
+    fn path_and_line_of_a_wrong_value_are_named() {
+        let error = read("{\"memory\": 1,\n \"list\": [1, \"x\"]}").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("list[1]"), "{error}");
+    }
+
+    #[test]
+    fn duplicate_keys_trailing_bytes_and_long_documents_are_refused() {
+        assert!(read("{\"memory\":1,\"memory\":2}").unwrap_err().to_string().contains("duplicate field"));
+        assert!(read("{\"memory\":1} x").is_err());
+        assert!(matches!(read(&" ".repeat(201)), Err(ReadError::TooLong { found: 201, limit: 200, .. })));
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_in_a_map_is_refused() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Map {
+            #[serde(deserialize_with = "unique_keys")]
+            map: BTreeMap<String, u8>,
+        }
+        let read = |text: &str| json::<Map>("map", text.as_bytes(), 100);
+        assert_eq!(read(r#"{"map":{"a":1,"b":2}}"#).unwrap().map.len(), 2);
+        assert!(read(r#"{"map":{"a":1,"a":2}}"#).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn byte_order_mark_is_skipped() {
+        assert_eq!(read("\u{feff}{\"memory\":1}").unwrap(), Sample { memory: 1, list: vec![] });
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics(bytes: Vec<u8>) {
+            let _ = json::<Sample>("sample", &bytes, 4096);
+        }
+
+        #[test]
+        fn distance_is_zero_only_for_equal_names(a in "[a-z]{0,12}", b in "[a-z]{0,12}") {
+            proptest::prop_assert_eq!(distance(&a, &b) == 0, a == b);
+        }
+    }
+}

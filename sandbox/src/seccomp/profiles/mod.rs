@@ -1,0 +1,30 @@
+//! The system call profiles: tables with a reason per line.
+//!
+//! - [`base`]: what every program needs, app or daemon.
+//! - [`forbidden`]: calls that we know and refuse.
+//! - [`app`]: what apps get beside, and what a manifest can add.
+//! - [`daemon`]: what Holdfast's own daemons get beside.
+//! - [`reaper`]: what PID 1 of a sandbox gets, alone.
+
+pub mod app;
+pub mod base;
+pub mod daemon;
+pub mod forbidden;
+pub mod reaper;
+
+use super::rule::Profile;
+
+/// Part of every filter but the reaper's.
+pub const ALWAYS: [&Profile; 3] = [&base::BASE, &forbidden::FORBIDDEN, &forbidden::UNNEEDED];
+
+/// Profiles that a policy or plan for an app may name.
+pub const APPS: &[&Profile] =
+    &[&app::APP, &app::THREADS, &app::FORK, &app::EXEC, &app::GPIO, &app::NETWORK, &app::LISTEN, &app::JIT];
+
+/// Profiles that daemons choose from.
+pub const DAEMONS: &[&Profile] = &[&daemon::DAEMON, &daemon::SEALED, &daemon::VERITY, &daemon::GPIO_CHIP, &daemon::DENIALS];
+
+/// The app profile of this name.
+pub fn find(name: &str) -> Option<&'static Profile> {
+    APPS.iter().copied().find(|profile| profile.name == name)
+}

@@ -1,0 +1,69 @@
+//! What the manifest grants arrives as open descriptors with names: the LISTEN_FDS convention (sd_listen_fds(3)).
+
+use crate::{gpio::InputLine, sys};
+use rustix::io::{FdFlags, fcntl_setfd};
+use std::{collections::BTreeMap, os::fd::OwnedFd};
+
+/// The descriptors that this app was started with.
+#[derive(Debug, Default)]
+pub struct Granted(BTreeMap<String, OwnedFd>);
+
+/// The manifest does not grant it, or it was taken before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` was not granted: does `Capabilities` of the app's manifest list it?")]
+pub struct NotGranted(pub String);
+
+impl Granted {
+    /// Takes the descriptors over, once; a second call finds none.
+    ///
+    /// ```
+    /// let mut granted = sdk::descriptors::Granted::take();
+    /// assert!(granted.gpio("DOORBELL_BUTTON").is_err(), "nothing is granted outside of a device");
+    /// ```
+    pub fn take() -> Self {
+        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+        // Numbers in an environment that was inherited by another process mean that process's descriptors.
+        if number("LISTEN_PID").is_some_and(|pid| pid != std::process::id()) {
+            return Self::default();
+        }
+        let Some(count) = number("LISTEN_FDS").and_then(|n| usize::try_from(n).ok()) else {
+            return Self::default();
+        };
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut granted = BTreeMap::new();
+        for (name, descriptor) in names.split(':').zip(sys::passed_descriptors(count)) {
+            // So that a program this app starts does not get the app's rights with it.
+            let _ = fcntl_setfd(&descriptor, FdFlags::CLOEXEC);
+            granted.entry(name.to_owned()).or_insert(descriptor);
+        }
+        Self(granted)
+    }
+
+    /// The GPIO line that the manifest calls `$name`.
+    pub fn gpio(&mut self, name: &str) -> Result<InputLine, NotGranted> {
+        self.descriptor(name).map(InputLine::new)
+    }
+
+    /// The descriptor called `name`, as it is.
+    pub fn descriptor(&mut self, name: &str) -> Result<OwnedFd, NotGranted> {
+        let name = name.strip_prefix('$').unwrap_or(name);
+        self.0.remove(name).ok_or_else(|| NotGranted(name.to_owned()))
+    }
+
+    /// The names of what is left.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_granted_is_named_in_the_error() {
+        let error = Granted::default().gpio("$BELL").unwrap_err();
+        assert_eq!(error, NotGranted("BELL".to_owned()));
+        assert!(error.to_string().contains("Capabilities"));
+    }
+}

@@ -1,0 +1,158 @@
+//! The programs that tests deploy, each built once.
+
+use crate::{
+    attacks,
+    forge::{self, Parts},
+    libraries::pack_libraries,
+    workspace::top,
+};
+use anyhow::{Context, Result, ensure};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+/// Component id of the hostile app.
+pub const HOSTILE: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe11bad0";
+/// Component id of the attack suite's app.
+pub const ATTACKS: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe11a77a";
+/// Component id of another project's fuzzer.
+pub const FUZZER: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe11f022";
+/// Component id of the doorbell in C.
+pub const DOORBELL_C: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe110002";
+
+/// The doorbell, packed as version `version`.
+pub fn doorbell(version: u64) -> Result<Parts> {
+    let root = forge::root_with(&doorbell_program()?)?;
+    forge::pack(root.path(), &doorbell_manifest()?, version)
+}
+
+/// The doorbell's program, built once.
+pub fn doorbell_program() -> Result<PathBuf> {
+    static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| build_doorbell().map_err(|e| format!("{e:#}")));
+    PROGRAM.clone().map_err(|e| anyhow::anyhow!("{e}"))
+}
+
+/// The doorbell's manifest.
+pub fn doorbell_manifest() -> Result<Vec<u8>> {
+    fs::read(top().join("samples/doorbell/app_manifest.json")).context("cannot read the doorbell's manifest")
+}
+
+/// As `holdfast app build` does it.
+fn build_doorbell() -> Result<PathBuf> {
+    static_program("doorbell", &[])
+}
+
+/// Builds the program of a package, statically linked, with these features of it and nobody else's.
+pub fn static_program(package: &str, features: &[&str]) -> Result<PathBuf> {
+    let target = "x86_64-unknown-linux-gnu";
+    let flags =
+        format!("target.{target}.rustflags=[\"-Ctarget-feature=+crt-static\",\"-Crelocation-model=pic\",\"-Cstrip=symbols\"]");
+    let folder = top().join("build/test-programs");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--release", "-p", package, "--features", &features.join(",")])
+        .args(["--target", target, "--config", &flags, "--target-dir"])
+        .arg(&folder)
+        .env_remove("RUSTFLAGS")
+        .current_dir(top())
+        .output()
+        .context("cannot run cargo")?;
+    ensure!(output.status.success(), "cannot build {package}:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(folder.join(target).join("release").join(package))
+}
+
+/// The doorbell in C, static or dynamic, as its Makefile lays it out.
+pub fn doorbell_in_c(root_target: &str) -> Result<Parts> {
+    let build = tempfile::tempdir()?;
+    let output = Command::new("make")
+        .args(["--quiet", root_target, &format!("BUILD={}", build.path().display())])
+        .current_dir(top().join("samples/doorbell-c"))
+        .output()
+        .context("cannot run make")?;
+    ensure!(output.status.success(), "make {root_target} failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let root = build.path().join(root_target);
+    let manifest = fs::read(root.join("app_manifest.json"))?;
+    fs::remove_file(root.join("app_manifest.json"))?;
+    forge::pack(&root, &manifest, 1)
+}
+
+/// The attack suite's app: the probe with these arguments, see `tests/escape/probe/main.c`.
+pub fn attacks(processes: &str, arguments: &[&str]) -> Result<Parts> {
+    let root = attacks::app_root()?;
+    let arguments = arguments.join(r#"",""#);
+    let manifest = format!(
+        r#"{{"SchemaVersion":1,"Name":"Attacks","ComponentId":"{ATTACKS}","EntryPoint":"/bin/app",
+        "CmdArgs":["{arguments}"],"Capabilities":{{"MutableStorage":{{"SizeKB":4096}}}},
+        "Holdfast":{{"Memory":"16MiB","Pids":8,"Processes":"{processes}","Restart":"never"}}}}"#
+    );
+    forge::pack(root.path(), manifest.as_bytes(), 1)
+}
+
+/// A fuzzer that the distribution has, as an app: it may start programs and threads, and store 16 MiB.
+pub fn fuzzer(program: &str, arguments: &[&str]) -> Result<Parts> {
+    let path = Path::new("/usr/bin").join(program);
+    ensure!(path.exists(), "install Debian's package `{program}`");
+    let root = forge::root_with(&path)?;
+    pack_libraries(&path, root.path())?;
+    let manifest = serde_json::json!({
+        "SchemaVersion": 1,
+        "Name": "Fuzzer",
+        "ComponentId": FUZZER,
+        "EntryPoint": "/bin/app",
+        "CmdArgs": arguments,
+        "Capabilities": { "MutableStorage": { "SizeKB": 16384 } },
+        "Holdfast": { "Memory": "96MiB", "Pids": 48, "Processes": "exec", "Restart": "never" },
+    });
+    forge::pack(root.path(), &serde_json::to_vec(&manifest)?, 1)
+}
+
+/// The hostile app's root: with device nodes and a set-id program where this machine lets us make them.
+pub fn hostile(processes: &str) -> Result<Parts> {
+    let work = tempfile::tempdir()?;
+    let program = work.path().join("hostile");
+    forge::c_program(&top().join("tests/apps/hostile/hostile.c"), &program)?;
+    let root = forge::root_with(&program)?;
+    fs::copy(&program, root.path().join("bin/set-id"))?;
+    fs::set_permissions(root.path().join("bin/set-id"), std::os::unix::fs::PermissionsExt::from_mode(0o6755))?;
+    if rustix::process::geteuid().is_root() {
+        // null, the first virtio disk, physical memory.
+        for (name, numbers) in [("null", [1, 3]), ("disk", [254, 0]), ("mem", [1, 1])] {
+            forge::device_node(root.path(), name, numbers)?;
+        }
+    }
+    forge::pack(root.path(), hostile_manifest(processes).as_bytes(), 1)
+}
+
+/// The hostile app's manifest: storage and nothing else.
+pub fn hostile_manifest(processes: &str) -> String {
+    format!(
+        r#"{{"SchemaVersion":1,"Name":"Hostile","ComponentId":"{HOSTILE}","EntryPoint":"/bin/app",
+        "Capabilities":{{"MutableStorage":{{"SizeKB":64}}}},
+        "Holdfast":{{"Memory":"8MiB","Pids":4,"Processes":"{processes}","Restart":"never"}}}}"#
+    )
+}
+
+/// Component id of the greedy app; of the app number `n` that is one, if there are several.
+pub fn greedy_id(number: u32) -> String {
+    format!("4c3f2d9b-6a4e-4f1c-9a37-{number:012x}")
+}
+
+/// The greedy app number `number`: takes what the first of its arguments says.
+pub fn greedy(number: u32, arguments: &[&str], storage_kib: u32) -> Result<Parts> {
+    let work = tempfile::tempdir()?;
+    let program = work.path().join("greedy");
+    forge::c_program(&top().join("tests/apps/greedy/greedy.c"), &program)?;
+    let manifest = serde_json::json!({
+        "SchemaVersion": 1,
+        "Name": "Greedy",
+        "ComponentId": greedy_id(number),
+        "EntryPoint": "/bin/app",
+        "CmdArgs": arguments,
+        "Capabilities": if storage_kib > 0 { serde_json::json!({ "MutableStorage": { "SizeKB": storage_kib } }) } else { serde_json::json!({}) },
+        "Holdfast": { "Memory": "8MiB", "Pids": 8, "Processes": "fork", "Restart": "never" },
+    });
+    forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
+}

@@ -1,0 +1,33 @@
+//! What only a booted image can show. One program, so that the tests that only look share one boot.
+//!
+//! - [`look`]: what a device is right after its boot: processes, mounts, sysctls, sockets, confinement.
+//! - [`apps`]: an app's whole life; what an app can reach.
+//! - [`bundles`]: bad bundles, each refused with its reason.
+//! - [`deaths`]: each daemon killed; [`hangs`]: daemons and init that stand still.
+//! - [`escape`]: the attack suite, layer by layer. [`fuzzers`]: other people's, as apps.
+//! - [`power`]: power button, clocks, identity; [`cuts`]: power cuts.
+//! - [`denials`]: what a refused call tells whoever wrote the app.
+//! - [`greedy`]: apps that take what they can get.
+//! - [`rot`]: damaged blocks of the root partition.
+//! - [`secure`]: the chain from the firmware on. [`judges`], [`selftests`]: other people's tools. [`controls`]: negative controls.
+//! - [`support`]: the support bundle. [`readme`]: the README's commands.
+#![forbid(unsafe_code)]
+
+mod apps;
+mod bundles;
+mod controls;
+mod cuts;
+mod deaths;
+mod denials;
+mod escape;
+mod fuzzers;
+mod greedy;
+mod hangs;
+mod judges;
+mod look;
+mod power;
+mod readme;
+mod rot;
+mod secure;
+mod selftests;
+mod support;
