@@ -41,18 +41,31 @@ fn run() -> Result<usize> {
     for line in lines {
         let in_plan = || format!("in the plan: {line}");
         let (name, outcome) = match Launch::parse(line, rows).with_context(in_plan)? {
-            Some(launch) => (launch.name(), launch.run(&machine)),
+            Some(launch) => (launch.name(), tried(&launch.name(), || launch.run(&machine))),
             None => {
                 let arm = Arm::parse(line).with_context(in_plan)?;
-                (format!("{} {}", arm.attack, arm.name), arm.run(&machine))
+                let name = format!("{} {}", arm.attack, arm.name);
+                let outcome = tried(&name, || arm.run(&machine));
+                (name, outcome)
             }
         };
-        let outcome = outcome.unwrap_or_else(|e| {
-            println!("note {name}: {e:#}");
-            "not-run".to_owned()
-        });
         println!("row {token} {name} {outcome}");
         rows += 1;
     }
     Ok(rows)
 }
+
+/// What came of an attack. What could not be carried out says nothing, for or against, and is tried again: on a slow machine a
+/// launch waits longer than it may, while the kernel takes the network namespaces of the last hundred apart.
+fn tried(name: &str, attack: impl Fn() -> Result<String>) -> String {
+    for _ in 0..ATTEMPTS {
+        match attack() {
+            Ok(outcome) => return outcome,
+            Err(e) => println!("note {name}: {e:#}"),
+        }
+    }
+    "not-run".to_owned()
+}
+
+/// Tries until an attack counts as one that cannot be carried out.
+const ATTEMPTS: u32 = 3;
