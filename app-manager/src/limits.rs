@@ -75,11 +75,12 @@ fn instance(name: &str) -> Option<Instance> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manifest::quantity::Bytes;
+    use manifest::{holdfast::IoLimits, quantity::Bytes};
 
     #[test]
     fn limits_are_written_as_the_kernel_wants_them() {
-        let limits = Limits { memory: Bytes::mib(8), cpu_percent: 50, pids: 2, open_files: 64 };
+        let limits =
+            Limits { memory: Bytes::mib(8), cpu_percent: 50, cpu_weight: 100, pids: 2, io: IoLimits::default(), open_files: 64 };
         assert_eq!(values(&limits)[0], ("memory.max", "8388608".to_owned()));
         assert_eq!(values(&limits)[4], ("cpu.max", "50000 100000".to_owned()));
     }

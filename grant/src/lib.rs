@@ -9,6 +9,7 @@
 //! - [`policy`]: [`grant`], manifest → [`Granted`] or [`Refusal`].
 //! - [`refusal`]: every capability that this device cannot give, each with its path, the reason, and what to do.
 //! - [`unavailable`]: the table of Azure Sphere's capabilities that no board of this release has.
+//! - [`values`]: values that make no sense on any device.
 //! - [`explain`]: the same decision in plain words.
 //! - [`denial`]: what a manifest lacks, where the app was refused a system call.
 //!
@@ -22,6 +23,7 @@ pub mod explain;
 pub mod policy;
 pub mod refusal;
 mod unavailable;
+pub mod values;
 
 pub use policy::{Granted, Limits, grant};
 pub use refusal::{Problem, Refusal};

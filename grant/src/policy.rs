@@ -3,12 +3,12 @@
 use crate::{
     explain,
     refusal::{Problem, Refusal},
-    unavailable,
+    unavailable, values,
 };
 use manifest::{
     app::{AppManifest, ApplicationType, Peripheral},
     board::{Board, GpioLine},
-    holdfast::Processes,
+    holdfast::{BackOff, IoLimits, LogRate, Processes},
     quantity::Bytes,
     read,
 };
@@ -29,6 +29,10 @@ pub struct Granted {
     pub syscall_profiles: Vec<String>,
     /// The manifest's environment, `NAME=value`.
     pub environment: Vec<String>,
+    /// Pauses between a failure and the next start.
+    pub back_off: BackOff,
+    /// How much of its output is kept.
+    pub log: LogRate,
     /// All of it in plain words, a line each.
     pub explanation: Vec<String>,
 }
@@ -40,30 +44,20 @@ pub struct Limits {
     pub memory: Bytes,
     /// `cpu.max`, in percent of one core.
     pub cpu_percent: u32,
+    /// `cpu.weight`.
+    pub cpu_weight: u32,
     /// `pids.max`.
     pub pids: u32,
+    /// `io.max` on the disk below `/data`.
+    pub io: IoLimits,
     /// RLIMIT_NOFILE.
     pub open_files: u64,
 }
 
-/// Least memory a process can start with.
-pub const MEMORY_MINIMUM: Bytes = Bytes::mib(1);
-/// More than any board of this release has.
-pub const MEMORY_MAXIMUM: Bytes = Bytes::mib(64 * 1024);
-/// 64 cores.
-pub const CPU_PERCENT_MAXIMUM: u32 = 6400;
-/// Processes and threads of one app.
-pub const PIDS_MAXIMUM: u32 = 4096;
-/// The way down gives all apps together this long.
-pub const STOP_GRACE_MAXIMUM_SECONDS: u32 = 60;
-/// Arguments and environment together: they travel in one packet beside the rest of a plan.
-pub const TEXT_LIMIT: usize = 32 * 1024;
 /// Files an app may have open: enough for an event loop, few enough that all apps together fit in the kernel's table.
 const OPEN_FILES: u64 = 256;
 /// Peripherals of one app: their descriptors travel in one packet beside image, control group and pipes.
 pub const PERIPHERALS_MAXIMUM: usize = 16;
-/// Variables that the platform itself sets.
-const RESERVED: [&str; 4] = ["NOTIFY_SOCKET", "LISTEN_", "WATCHDOG_", "HOLDFAST_"];
 
 /// Decides what an app gets on this board, or tells everything that speaks against it.
 pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> {
@@ -71,9 +65,7 @@ pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> 
     problems.extend(application_type(manifest.application_type));
     let gpio = gpio(manifest, board, &mut problems);
     without_driver(manifest, &mut problems);
-    let storage = storage(manifest, &mut problems);
-    limits(manifest, &mut problems);
-    let environment = environment(manifest, &mut problems);
+    problems.extend(values::problems(manifest));
     if !problems.is_empty() {
         return Err(Refusal { problems });
     }
@@ -84,15 +76,19 @@ pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> 
         // An app of one process has no use for a second place, and a filter that failed would find none. Others share
         // their group with the reaping init that is PID 1 of their namespace.
         pids: if section.processes == Processes::Single { 1 } else { section.pids.saturating_add(1) },
+        cpu_weight: section.cpu_weight,
+        io: section.io,
         open_files: OPEN_FILES,
     };
     let mut granted = Granted {
         syscall_profiles: syscall_profiles(&gpio),
         gpio,
-        storage,
+        storage: manifest.capabilities.mutable_storage.map(|storage| Bytes::kib(storage.size_kb.into())),
         limits,
         processes: section.processes,
-        environment,
+        environment: section.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        back_off: section.back_off,
+        log: section.log,
         explanation: Vec::new(),
     };
     granted.explanation = explain::lines(manifest, &granted);
@@ -169,94 +165,13 @@ fn without_driver(manifest: &AppManifest, problems: &mut Vec<Problem>) {
     }
 }
 
-fn storage(manifest: &AppManifest, problems: &mut Vec<Problem>) -> Option<Bytes> {
-    let storage = manifest.capabilities.mutable_storage?;
-    if storage.size_kb == 0 {
-        problems.push(problem(
-            "Capabilities.MutableStorage.SizeKB",
-            "0 is no storage".into(),
-            "ask for at least 1, or leave MutableStorage out",
-        ));
-    }
-    Some(Bytes::kib(u64::from(storage.size_kb)))
-}
-
-fn limits(manifest: &AppManifest, problems: &mut Vec<Problem>) {
-    let section = &manifest.holdfast;
-    let mut bound = |path: &str, found: String, inside: bool, expected: String| {
-        if !inside {
-            problems.push(problem(path, format!("{found} is out of bounds"), &format!("expected {expected}")));
-        }
-    };
-    let memory = section.memory;
-    let fits = (MEMORY_MINIMUM..=MEMORY_MAXIMUM).contains(&memory);
-    bound("Holdfast.Memory", memory.to_string(), fits, format!("{MEMORY_MINIMUM} to {MEMORY_MAXIMUM}"));
-    let cpu = section.cpu_percent;
-    bound(
-        "Holdfast.CpuPercent",
-        cpu.to_string(),
-        (1..=CPU_PERCENT_MAXIMUM).contains(&cpu),
-        format!("1 to {CPU_PERCENT_MAXIMUM}"),
-    );
-    bound("Holdfast.Pids", section.pids.to_string(), (1..=PIDS_MAXIMUM).contains(&section.pids), format!("1 to {PIDS_MAXIMUM}"));
-    let grace = u32::from(section.stop_grace);
-    bound(
-        "Holdfast.StopGrace",
-        grace.to_string(),
-        grace <= STOP_GRACE_MAXIMUM_SECONDS,
-        format!("0 to {STOP_GRACE_MAXIMUM_SECONDS} seconds"),
-    );
-    for (path, seconds) in [("Holdfast.ReadyTimeout", section.ready_timeout), ("Holdfast.Watchdog", section.watchdog)] {
-        let positive = seconds.is_none_or(|seconds| u32::from(seconds) > 0);
-        bound(path, "0".into(), positive, "at least 1 second, or leave it out".into());
-    }
-}
-
-fn environment(manifest: &AppManifest, problems: &mut Vec<Problem>) -> Vec<String> {
-    let mut length = 0;
-    for (i, argument) in manifest.cmd_args.iter().enumerate() {
-        length += argument.len();
-        if argument.contains('\0') {
-            problems.push(problem(
-                &format!("CmdArgs[{i}]"),
-                "contains a NUL character".into(),
-                "no program can receive it; remove it",
-            ));
-        }
-    }
-    let mut variables = Vec::new();
-    for (name, value) in &manifest.holdfast.environment {
-        length += name.len() + value.len();
-        let path = format!("Holdfast.Environment.{}", name.escape_default());
-        let plain = !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && !name.starts_with(|c: char| c.is_ascii_digit());
-        if !plain || value.contains('\0') {
-            problems.push(problem(&path, "is not a variable".into(), "names have A-Z, a-z, 0-9 and _, values no NUL character"));
-        } else if RESERVED.iter().any(|reserved| name.starts_with(reserved)) {
-            problems.push(problem(&path, "the platform itself sets it".into(), "choose another name"));
-        } else {
-            variables.push(format!("{name}={value}"));
-        }
-    }
-    if length > TEXT_LIMIT {
-        let reason = format!("arguments and environment have {length} bytes");
-        problems.push(problem(
-            "CmdArgs",
-            reason,
-            &format!("at most {TEXT_LIMIT} together are allowed; put the rest into a file of the image"),
-        ));
-    }
-    variables
-}
-
 /// The apps' own, which launcher insists on, and those of what was granted; `sandbox` adds those of [`Granted::processes`].
 fn syscall_profiles(gpio: &[GpioLine]) -> Vec<String> {
     let granted = if gpio.is_empty() { None } else { Some(&app::GPIO) };
     [&app::APP].into_iter().chain(granted).map(|profile| profile.name.to_owned()).collect()
 }
 
-fn problem(path: &str, reason: String, advice: &str) -> Problem {
+pub(crate) fn problem(path: &str, reason: String, advice: &str) -> Problem {
     Problem { path: path.to_owned(), reason, advice: advice.to_owned() }
 }
 

@@ -83,6 +83,87 @@ impl Seconds {
 
 const DAY: u32 = 86_400;
 
+/// A time of at most a day, to the millisecond. In JSON a plain integer (seconds) or text with a unit: `"500ms"`, `"2s"`,
+/// `"5min"`, `"1h"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Delay(u32);
+
+impl Delay {
+    /// A day, the longest.
+    pub const DAY: Self = Self(DAY * 1000);
+
+    /// `n` milliseconds; a value above a day becomes a day.
+    pub const fn milliseconds(n: u32) -> Self {
+        if n > Self::DAY.0 { Self::DAY } else { Self(n) }
+    }
+
+    /// As a duration.
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0 as u64)
+    }
+}
+
+/// Largest first; "ms" before "s", which it ends with.
+const TIME_UNITS: [(&str, u32); 4] = [("h", 3_600_000), ("min", 60_000), ("ms", 1), ("s", 1000)];
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |size: u32| self.0 >= size && self.0.is_multiple_of(size);
+        let (unit, size) = match self.0 {
+            0 => ("s", 1000),
+            _ if fits(3_600_000) => ("h", 3_600_000),
+            _ if fits(60_000) => ("min", 60_000),
+            _ if fits(1000) => ("s", 1000),
+            _ => ("ms", 1),
+        };
+        write!(f, "{}{unit}", self.0 / size)
+    }
+}
+
+impl std::str::FromStr for Delay {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = TIME_UNITS.iter().find_map(|(unit, size)| {
+            let digits = text.strip_suffix(unit)?;
+            digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok()?.checked_mul(*size)).flatten()
+        });
+        match number {
+            Some(number) if number <= Self::DAY.0 => Ok(Self(number)),
+            Some(_) => Err(format!("`{text}` is more than a day")),
+            None => Err(format!(
+                "`{}` is not a time: expected seconds or a unit, such as 2, 500ms, 5min or 1h",
+                text.escape_default()
+            )),
+        }
+    }
+}
+
+impl Serialize for Delay {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Delay {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Delay;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time in whole seconds, or text with a unit such as \"500ms\"")
+            }
+            fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Delay, E> {
+                let milliseconds = u32::try_from(n).ok().filter(|n| *n <= DAY).map(|n| n * 1000);
+                milliseconds.map(Delay).ok_or_else(|| E::custom(format!("{n} seconds is more than a day ({DAY})")))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Delay, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
 impl TryFrom<u32> for Seconds {
     type Error = String;
     fn try_from(n: u32) -> Result<Self, String> {
@@ -109,7 +190,30 @@ mod tests {
         assert!(serde_json::from_str::<Bytes>("-1").is_err());
     }
 
+    #[test]
+    fn times_read_with_and_without_unit_and_refuse_more_than_a_day() {
+        for (text, milliseconds) in [
+            ("2", 2000),
+            ("\"500ms\"", 500),
+            ("\"2s\"", 2000),
+            ("\"5min\"", 300_000),
+            ("86400", 86_400_000),
+            ("\"24h\"", 86_400_000),
+        ] {
+            assert_eq!(serde_json::from_str::<Delay>(text).unwrap(), Delay::milliseconds(milliseconds), "{text}");
+        }
+        for text in ["86401", "\"1441min\"", "\"99999999999s\"", "-1", "1.5", "\"5\"", "\"+5s\"", "\"s\"", "\"1d\""] {
+            assert!(serde_json::from_str::<Delay>(text).is_err(), "{text}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn times_survive_writing_and_reading(n in 0u32..=86_400_000) {
+            let text = Delay::milliseconds(n).to_string();
+            proptest::prop_assert_eq!(text.parse::<Delay>(), Ok(Delay::milliseconds(n)));
+        }
+
         #[test]
         fn sizes_survive_writing_and_reading(n: u64) {
             let text = Bytes(n).to_string();
