@@ -223,6 +223,8 @@ impl Manager {
     /// Data first: what is left after a power cut is an app that is removed at the next start, never data without an app.
     fn erase(&mut self, id: &ComponentId) -> Result<(), Fault> {
         let Some(app) = self.apps.get(id) else { return Ok(()) };
+        // From here on nobody reads it again, whenever the power goes; that it takes up no room any more follows.
+        self.monitor.drop_storage_key(id)?;
         self.launcher.erase_storage(id, app.uid)?;
         install::remove(&app::folder(id))?;
         Log::erase(app::log_folder(id))?;

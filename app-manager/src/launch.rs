@@ -6,6 +6,7 @@ use crate::{
     launcher::Launcher,
     limits,
     log::intake::Partial,
+    monitor::Monitor,
     notify,
     peripherals::Chips,
 };
@@ -27,12 +28,19 @@ use rustix::{
 };
 
 /// Launches the next instance of an app. Pipes and socket have no place in the loop yet.
-pub fn launch(app: &App, instance: Instance, chips: &Chips, launcher: &mut Launcher) -> Result<Live, Fault> {
+pub fn launch(
+    app: &App,
+    instance: Instance,
+    chips: &Chips,
+    monitor: &mut Monitor,
+    launcher: &mut Launcher,
+) -> Result<Live, Fault> {
     let Some(installed) = &app.installed else {
         return Err(Fault::new(ErrorClass::Conflict, "the app was not verified"));
     };
     if let Some(size) = installed.granted.storage {
-        launcher.prepare_storage(&app.id, app.uid, size.0 / 1024)?;
+        let key = monitor.add_storage_key(&app.id)?;
+        launcher.prepare_storage(&app.id, app.uid, size.0 / 1024, key)?;
     }
     let (stdout, app_stdout) = pipe()?;
     let (stderr, app_stderr) = pipe()?;

@@ -35,8 +35,8 @@ impl Launcher {
     }
 
     /// Makes or adjusts an app's storage.
-    pub fn prepare_storage(&mut self, component: &ComponentId, uid: u32, size_kib: u64) -> Result<(), Fault> {
-        let (Done {}, _) = self.call(&Request::PrepareStorage { component: component.clone(), uid, size_kib }, &[])?;
+    pub fn prepare_storage(&mut self, component: &ComponentId, uid: u32, size_kib: u64, key: [u8; 16]) -> Result<(), Fault> {
+        let (Done {}, _) = self.call(&Request::PrepareStorage { component: component.clone(), uid, size_kib, key }, &[])?;
         Ok(())
     }
 

@@ -4,13 +4,14 @@ use crate::fault::Fault;
 use ipc::{
     CallError, Client, PacketError,
     client::Answer,
-    messages::monitor::{Request, Verdict},
+    messages::monitor::{Request, StorageKey, Verdict},
     packet,
 };
 use manifest::{
     api::{Done, ErrorClass, EventKind},
     app::MANIFEST_LIMIT,
     bundle::ENVELOPE_LIMIT,
+    names::ComponentId,
 };
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -40,6 +41,18 @@ impl Monitor {
         let (verdict, descriptors) = self.call(&Request::VerifyInstalled {}, &[image, envelope])?;
         let [manifest] = <[OwnedFd; 1]>::try_from(descriptors).map_err(|_| odd("verify-installed"))?;
         Ok(Judged { verdict, manifest: contents(&manifest, MANIFEST_LIMIT)? })
+    }
+
+    /// Has the kernel know the key of an app's storage; what it calls it.
+    pub fn add_storage_key(&mut self, component: &ComponentId) -> Result<[u8; 16], Fault> {
+        let (key, _) = self.call::<StorageKey>(&Request::AddStorageKey { component: component.clone() }, &[])?;
+        Ok(key.identifier)
+    }
+
+    /// Has the key of an app's storage forgotten for good.
+    pub fn drop_storage_key(&mut self, component: &ComponentId) -> Result<(), Fault> {
+        let (Done {}, _) = self.call(&Request::DropStorageKey { component: component.clone() }, &[])?;
+        Ok(())
     }
 
     /// Records what was noticed; a monitor that cannot be reached leaves it to this daemon's own log.

@@ -123,6 +123,7 @@ fn capabilities(listed: &[Capability]) -> Option<CapabilitySet> {
         Some(
             kept | match one {
                 Capability::Chown => CapabilitySet::CHOWN,
+                Capability::Fowner => CapabilitySet::FOWNER,
                 Capability::Kill => CapabilitySet::KILL,
                 Capability::Setgid => CapabilitySet::SETGID,
                 Capability::Setuid => CapabilitySet::SETUID,

@@ -125,8 +125,8 @@ impl Launcher {
                 Ok(file) => self.server.answer(token, &Answer::Ok(Done {}), &[file.as_fd()]),
                 Err(refusal) => self.reply::<Done>(token, Err(refusal)),
             },
-            Request::PrepareStorage { component, uid, size_kib } => {
-                let prepared = self.not_erasing(&component).and_then(|()| self.storage.prepare(&component, uid, size_kib));
+            Request::PrepareStorage { component, uid, size_kib, key } => {
+                let prepared = self.not_erasing(&component).and_then(|()| self.storage.prepare(&component, uid, size_kib, &key));
                 self.reply(token, prepared.map(|()| Done {}));
             }
             Request::EraseStorage { component, uid } => match self.erase(&component, uid, token) {

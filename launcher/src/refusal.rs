@@ -50,6 +50,9 @@ pub enum Refusal {
         /// Who should.
         asked: u32,
     },
+    /// The storage is not encrypted: launcher did not make it.
+    #[error("the storage of {0} is not encrypted; remove the app and install it again")]
+    NotEncrypted(ComponentId),
     /// The kernel refused a quota.
     #[error("cannot {what} of project {project}")]
     Quota {
@@ -110,7 +113,9 @@ impl Refusal {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Plan(_) | Self::Descriptors { .. } | Self::Spawn(SpawnError::Plan(PlanError::Policy(_))) => ErrorClass::Usage,
-            Self::Unmeasured(_) | Self::NoVerdict(_) | Self::OtherComponent { .. } => ErrorClass::Untrusted,
+            Self::Unmeasured(_) | Self::NoVerdict(_) | Self::OtherComponent { .. } | Self::NotEncrypted(_) => {
+                ErrorClass::Untrusted
+            }
             Self::Image(_) | Self::Spawn(SpawnError::Plan(PlanError::Root(_))) => ErrorClass::BadInput,
             Self::Spawn(SpawnError::Step { step: Step::OpenProgram | Step::LookAtProgram, .. }) => ErrorClass::BadInput,
             Self::NoInstance(_) => ErrorClass::NotFound,

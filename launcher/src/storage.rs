@@ -1,14 +1,19 @@
-//! The apps' storage: a folder per app, owned by its user, in a project of its own with a quota.
+//! The apps' storage: a folder per app, owned by its user, encrypted with its key, in a project of its own with a quota.
 //!
 //! The folder's parent belongs to root, so no app can move its own; what is inside belongs to the app and is never
 //! touched by a process with rights: erasing is done by a child that is the app's user.
 
 use crate::{invariants, refusal::Refusal};
-use linux::{clone, files::FileError, quota};
+use linux::{
+    clone,
+    encryption::{self, KeyIdentifier},
+    files::FileError,
+    quota,
+};
 use manifest::{names::ComponentId, places};
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid},
+    fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, StatxAttributes, StatxFlags, Uid},
     io::Errno,
 };
 use std::{
@@ -45,12 +50,17 @@ impl Storage {
         self.path.join(component.as_str())
     }
 
-    /// Makes an app's folder if it is not there, and sets its quota.
-    pub fn prepare(&self, component: &ComponentId, uid: u32, size_kib: u64) -> Result<(), Refusal> {
+    /// Makes an app's folder if it is not there, encrypted with this key, and sets its quota.
+    pub fn prepare(&self, component: &ComponentId, uid: u32, size_kib: u64, key: &KeyIdentifier) -> Result<(), Refusal> {
         invariants::check_uid(uid)?;
         match self.owner(component)? {
-            None | Some(0) => self.make(component, uid)?,
-            Some(owner) if owner == uid => {}
+            None => self.make(component, uid, key)?,
+            // Begun before a power cut, perhaps for a key that is no more; empty.
+            Some(0) => {
+                self.remove_folder(component)?;
+                self.make(component, uid, key)?;
+            }
+            Some(owner) if owner == uid => self.check_encrypted(component)?,
             Some(owner) => return Err(Refusal::OtherOwner { component: component.clone(), owner, asked: uid }),
         }
         let bytes = size_kib.saturating_mul(1024);
@@ -76,12 +86,27 @@ impl Storage {
 
     /// Removes an app's emptied folder, and its quota.
     pub fn remove(&self, component: &ComponentId, uid: u32) -> Result<(), Refusal> {
-        match rustix::fs::unlinkat(&self.folder, component.as_str(), AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(e) => return Err(FileError::new("remove", self.path(component), e).into()),
-        }
+        self.remove_folder(component)?;
         self.sync()?;
         self.limit(uid, 0, 0)
+    }
+
+    fn remove_folder(&self, component: &ComponentId) -> Result<(), Refusal> {
+        match rustix::fs::unlinkat(&self.folder, component.as_str(), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(FileError::new("remove", self.path(component), e).into()),
+        }
+    }
+
+    /// A folder that somebody put there from outside, not encrypted, would have the app write down what it has in the open.
+    fn check_encrypted(&self, component: &ComponentId) -> Result<(), Refusal> {
+        let status = rustix::fs::statx(&self.folder, component.as_str(), AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+            .map_err(|e| FileError::new("look at", self.path(component), e))?;
+        if status.stx_attributes.contains(StatxAttributes::ENCRYPTED) {
+            Ok(())
+        } else {
+            Err(Refusal::NotEncrypted(component.clone()))
+        }
     }
 
     fn owner(&self, component: &ComponentId) -> Result<Option<u32>, Refusal> {
@@ -93,8 +118,8 @@ impl Storage {
         }
     }
 
-    /// The project first, while the folder is still ours: once it is the app's, only the app could be asked to open it.
-    fn make(&self, component: &ComponentId, uid: u32) -> Result<(), Refusal> {
+    /// Project and key first, while the folder is still ours: once it is the app's, only the app could be asked to open it.
+    fn make(&self, component: &ComponentId, uid: u32, key: &KeyIdentifier) -> Result<(), Refusal> {
         let error = |verb| {
             let path = self.path(component);
             move |e: Errno| FileError::new(verb, path, e)
@@ -106,6 +131,7 @@ impl Storage {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = rustix::fs::openat(&self.folder, component.as_str(), flags, Mode::empty()).map_err(error("open"))?;
         quota::set_project(made.as_fd(), uid).map_err(|source| Refusal::Quota { what: "make a folder", project: uid, source })?;
+        encryption::set_policy(&made, key).map_err(error("encrypt"))?;
         rustix::fs::fchmod(&made, Mode::RWXU).map_err(error("set the mode of"))?;
         rustix::fs::fchown(&made, Some(Uid::from_raw(uid)), Some(Gid::from_raw(uid))).map_err(error("give away"))?;
         rustix::fs::fsync(&made).map_err(error("sync"))?;

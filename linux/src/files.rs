@@ -86,6 +86,13 @@ pub fn write_existing(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result
     file.write_all(bytes.as_ref()).map_err(|e| FileError::new("write", path, e))
 }
 
+/// Writes over the beginning of an existing file, in its place, and waits until that is on the disk.
+pub fn overwrite(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
+    let path = path.as_ref();
+    let mut file = File::from(open(path, OFlags::WRONLY)?);
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| FileError::new("overwrite", path, e))
+}
+
 /// Replaces a file so that after a power cut either the old or the new content is there, whole: temporary file beside
 /// it, write, fsync, rename, fsync of the folder (rename(2), fsync(2)).
 pub fn write_durably(path: impl AsRef<Path>, bytes: &[u8], mode: u32) -> Result<(), FileError> {

@@ -10,7 +10,7 @@
 //! - [`notify`]: sd_notify, both sides.
 //! - [`poll`]: epoll with tokens.
 //! - [`mount`], [`cgroup`], [`pidfd`], [`clone`], [`process`]: what init and launcher start things with.
-//! - [`verity`], [`quota`], [`ext4`], [`gpio`]: ioctls.
+//! - [`verity`], [`encryption`], [`quota`], [`ext4`], [`gpio`]: ioctls.
 //! - [`signals`]: signals as a descriptor.
 //! - [`kernel_log`]: `/dev/kmsg` records; [`clock`]: boot time and wall clock.
 
@@ -18,6 +18,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod clone;
 pub mod descriptors;
+pub mod encryption;
 pub mod ext4;
 pub mod files;
 pub mod gpio;

@@ -30,6 +30,8 @@ pub const DATA_BYTES_PER_FILE: u64 = 16 << 10;
 pub const APPS: &str = "/data/apps";
 /// The apps' own storage (launcher).
 pub const STORAGE: &str = "/data/storage";
+/// What the keys of the apps' storage are made from (security-monitor).
+pub const STORAGE_KEYS: &str = "/data/keys";
 /// Log rings of apps (app-manager).
 pub const APP_LOGS: &str = "/data/logs/apps";
 /// Log rings of daemons (security-monitor).

@@ -97,6 +97,8 @@ pub enum OnExit {
 pub enum Capability {
     /// chown(2) of any file.
     Chown,
+    /// What else an owner may do to a file: chmod(2), encrypt an empty folder.
+    Fowner,
     /// Signal any process.
     Kill,
     /// setgid(2), setgroups(2).

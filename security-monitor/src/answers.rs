@@ -5,6 +5,7 @@ use crate::{
     event_log::EventLog,
     monitor::{Monitor, NAME},
     sealed,
+    storage_keys::{StorageKeyError, StorageKeys},
     verdict::Refusal,
     watch::Sighting,
 };
@@ -13,7 +14,7 @@ use ipc::{
     client::Answer,
     messages::{
         launcher,
-        monitor::{Events, LogLines, Request, Status, Verdict},
+        monitor::{Events, LogLines, Request, Status, StorageKey, Verdict},
     },
     server::Caller,
 };
@@ -49,6 +50,14 @@ pub(crate) fn answer(monitor: &mut Monitor, token: u64, caller: &Caller, request
         Request::VerifyInstalled {} => {
             let accepted = installed(monitor, descriptors);
             hand_out(monitor, token, accepted, Handed::Manifest);
+        }
+        Request::AddStorageKey { component } => {
+            let key = with_storage_keys(monitor, |keys| keys.add(&component));
+            reply(monitor, token, key.map(|identifier| StorageKey { identifier }));
+        }
+        Request::DropStorageKey { component } => {
+            let dropped = with_storage_keys(monitor, |keys| keys.drop(&component));
+            reply(monitor, token, dropped.map(|()| Done {}));
         }
         Request::ReportThreat { kind, subject, detail } => {
             let done = report(monitor, caller, Sighting::new(kind, subject, detail));
@@ -154,6 +163,11 @@ pub fn tell_launcher(verdict: &Verdict) -> Result<(), CallError> {
     let client = Client::connect("launcher")?;
     client.set_timeout(LAUNCHER_TIMEOUT)?;
     client.call::<_, Done>(&request, &[]).map(|_| ())
+}
+
+fn with_storage_keys<T>(monitor: &Monitor, act: impl FnOnce(&StorageKeys) -> Result<T, StorageKeyError>) -> Reply<T> {
+    let none = || error(ErrorClass::Internal, "no storage has a key: the data partition cannot be used".to_owned());
+    act(monitor.storage_keys.as_ref().ok_or_else(none)?).map_err(|e| error(ErrorClass::Internal, files::chain(&e)))
 }
 
 fn report(monitor: &mut Monitor, caller: &Caller, seen: Sighting) -> Reply<Done> {

@@ -9,6 +9,7 @@
 //! - [`places`], [`weaknesses`]: where things are, and what protection this device lacks.
 //! - [`trust_store`]: the keys. [`verdict`]: envelope and facts to a decision, pure. [`merkle`]: the fs-verity digest.
 //!   [`bundle`]: reading the facts, by descriptor and in slices. [`sealed`]: handing results out unchangeable.
+//! - [`storage_keys`]: the keys of the apps' storage, which the kernel gets and nobody else.
 //! - [`watch`], [`audit`]: kernel log and audit records to sightings. [`threats`]: sightings to events, floods thinned
 //!   out. [`event_log`], [`segment`]: the chained log. [`previous_panic`]: what pstore kept.
 //! - [`kernel_log`], [`daemon_logs`], [`lines`], [`log_ring`]: logs, kept and read out.
@@ -37,6 +38,7 @@ pub mod places;
 pub mod previous_panic;
 pub mod sealed;
 pub mod segment;
+pub mod storage_keys;
 #[cfg(test)]
 mod tests {
     pub mod samples;

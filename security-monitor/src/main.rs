@@ -31,9 +31,11 @@ fn run() -> Result<std::convert::Infallible, Box<dyn Error>> {
     let notifier = Notifier::from_environment();
     let places = Places::below(Path::new("/"));
     let monitor = open(passed, &places)?;
-    let kept = Confinement::new().profile(&daemon::VERITY).profile(&daemon::SEALED);
+    let kept = Confinement::new().profile(&daemon::VERITY).profile(&daemon::SEALED).profile(&daemon::STORAGE_KEYS);
     // Where the data partition is not usable, its folders are not there: then nothing can be opened at all.
-    let folders = [&places.events, &places.daemon_logs].into_iter().filter(|folder| files::open(folder, OFlags::PATH).is_ok());
+    let folders = [&places.events, &places.daemon_logs, &places.storage_keys]
+        .into_iter()
+        .filter(|folder| files::open(folder, OFlags::PATH).is_ok());
     let kept = folders.fold(kept, |kept, folder| kept.write(folder));
     for layer in confine_self(&kept)? {
         linux::log::info(format!("confined: {layer}"));

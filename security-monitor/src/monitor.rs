@@ -9,6 +9,7 @@ use crate::{
     kernel_log::KernelLog,
     places::Places,
     previous_panic,
+    storage_keys::StorageKeys,
     threats::Threats,
     trust_store::{AppKeys, TrustStoreError},
     watch::Sighting,
@@ -52,6 +53,8 @@ pub type Deliver = fn(&Verdict) -> Result<(), CallError>;
 /// Everything the monitor holds.
 pub struct Monitor {
     pub(crate) keys: AppKeys,
+    /// None where the data partition cannot be used.
+    pub(crate) storage_keys: Option<StorageKeys>,
     pub(crate) threats: Threats,
     pub(crate) kernel_log: KernelLog,
     pub(crate) logs: DaemonLogs,
@@ -111,6 +114,9 @@ impl Monitor {
                 (None, None)
             }
         };
+        let storage_keys = StorageKeys::open(&places.storage_keys)
+            .map_err(|error| warnings.push(format!("no app has storage: {}", files::chain(&error))))
+            .ok();
         let mut threats = Threats::new(log, boot);
         let now = clock::since_boot();
         if let Some(finding) = finding {
@@ -131,7 +137,7 @@ impl Monitor {
         let server = Server::new(passed.take("ipc")?, NAME.parse()?, table, &poller).map_err(poll("requests"))?;
 
         let (judging, serials) = (VecDeque::new(), VecDeque::new());
-        Ok(Self { keys, threats, kernel_log, logs, warnings, deliver, judging, server, audit, poller, serials })
+        Ok(Self { keys, storage_keys, threats, kernel_log, logs, warnings, deliver, judging, server, audit, poller, serials })
     }
 
     /// Serves until waiting itself fails.

@@ -14,6 +14,8 @@ pub struct Places {
     pub image: PathBuf,
     /// The event log's folder.
     pub events: PathBuf,
+    /// What the keys of the apps' storage are made from.
+    pub storage_keys: PathBuf,
     /// What pstore kept.
     pub pstore: PathBuf,
     /// The daemons' logs.
@@ -35,6 +37,7 @@ impl Places {
             services: at(places::SERVICES),
             image: at(places::IMAGE),
             events: at(places::EVENTS),
+            storage_keys: at(places::STORAGE_KEYS),
             pstore: at(places::PSTORE_KEPT),
             daemon_logs: at(places::DAEMON_LOGS),
             safe_mode: at(places::SAFE_MODE),

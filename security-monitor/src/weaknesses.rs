@@ -11,8 +11,9 @@ const SECURE_BOOT_ON: u8 = 1;
 pub fn found(places: &Places) -> Vec<String> {
     let mut warnings = Vec::new();
     if files::list(&places.tpm, 1024).is_err() {
-        warnings
-            .push("no TPM: the data partition is not protected by one, who takes the storage can read and change it".to_owned());
+        warnings.push(
+            "no TPM: the key of all storage lies beside it, who takes the data partition can read and change it".to_owned(),
+        );
     }
     if files::read(&places.secure_boot, 16).ok().and_then(|bytes| bytes.get(4).copied()) != Some(SECURE_BOOT_ON) {
         warnings.push("no Secure Boot: nothing has checked the kernel that was started".to_owned());

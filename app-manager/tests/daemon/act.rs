@@ -176,6 +176,7 @@ fn removed(world: &mut World) {
     for path in [format!("/data/apps/{ID}"), format!("/data/logs/apps/{ID}"), format!("/run/apps/{ID}")] {
         assert!(!Path::new(&path).exists(), "{path}");
     }
+    assert_eq!(world.shared.lock().unwrap().dropped, [ID], "the key of its storage");
     assert_eq!(world.shared.lock().unwrap().erased, [100_000]);
     assert!(std::fs::read_to_string("/data/apps/table.json").unwrap().contains("100000"), "the uid is never given away again");
 }

@@ -33,6 +33,7 @@ use std::{
 pub struct Shared {
     pub threats: Vec<String>,
     pub launcher_dies: bool,
+    pub dropped: Vec<String>,
     pub erased: Vec<u32>,
 }
 
@@ -79,6 +80,13 @@ pub fn monitor(listener: OwnedFd, table: ServiceTable, shared: &Arc<Mutex<Shared
                 }
                 monitor::Request::ReportThreat { kind, subject, detail } => {
                     shared.lock().unwrap().threats.push(format!("{kind:?} {subject} {detail}"));
+                    server.answer(token, &Answer::Ok(Done {}), &[]);
+                }
+                monitor::Request::AddStorageKey { .. } => {
+                    server.answer(token, &Answer::Ok(monitor::StorageKey { identifier: [7; 16] }), &[]);
+                }
+                monitor::Request::DropStorageKey { component } => {
+                    shared.lock().unwrap().dropped.push(component.to_string());
                     server.answer(token, &Answer::Ok(Done {}), &[]);
                 }
                 other => panic!("{other:?}"),

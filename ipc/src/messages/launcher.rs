@@ -28,6 +28,8 @@ requests! {
             uid: u32,
             /// Its quota in KiB.
             size_kib: u64,
+            /// The key that it is encrypted with, as [`super::monitor::StorageKey`] names it.
+            key: [u8; 16],
         },
         /// Empty and remove an app's storage. Reply: [`manifest::api::Done`].
         EraseStorage "erase-storage" {

@@ -16,6 +16,17 @@ requests! {
         /// Judge an installed app again, after a start of the device, of app-manager or of launcher.
         /// Descriptors: image with fs-verity on, envelope. Reply: [`Verdict`] with the manifest in a sealed memfd.
         VerifyInstalled "verify-installed" {},
+        /// Give the kernel the key of an app's storage, made at the first time. Reply: [`StorageKey`].
+        AddStorageKey "add-storage-key" {
+            /// The app.
+            component: ComponentId,
+        },
+        /// Forget the key of an app's storage for good: what is in it can never be read again.
+        /// Reply: [`manifest::api::Done`], also where there was none.
+        DropStorageKey "drop-storage-key" {
+            /// The app.
+            component: ComponentId,
+        },
         /// Record what a daemon noticed. Reply: [`manifest::api::Done`].
         ReportThreat "report-threat" {
             /// What.
@@ -73,6 +84,14 @@ pub struct Verdict {
     pub envelope_size: u64,
     /// Key that signed.
     pub key_id: Sha256Hex,
+}
+
+/// Reply to [`Request::AddStorageKey`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageKey {
+    /// What the kernel calls it: a digest of it, which tells nothing of it.
+    pub identifier: [u8; 16],
 }
 
 /// Reply to [`Request::Events`]: as many as a packet holds; ask again after the last one.

@@ -2,6 +2,8 @@ use super::*;
 use rustix::time::{ClockId, clock_gettime};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+const KEY: KeyIdentifier = [7; 16];
+
 fn component() -> ComponentId {
     "25025d2c-66da-4448-bae1-ac26fcdd3627".parse().unwrap()
 }
@@ -11,7 +13,7 @@ fn storage_of_a_daemon_or_of_root_is_never_touched() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open(folder.path()).unwrap();
     for uid in [0, 1002, 99_999] {
-        assert!(matches!(storage.prepare(&component(), uid, 1), Err(Refusal::Plan(_))));
+        assert!(matches!(storage.prepare(&component(), uid, 1, &KEY), Err(Refusal::Plan(_))));
         assert!(matches!(storage.erase(&component(), uid), Err(Refusal::Plan(_))));
     }
 }
@@ -23,8 +25,19 @@ fn storage_of_another_app_is_refused() {
     let path = storage.path(&component());
     linux::files::make_folder(&path, 0o700).unwrap();
     std::os::unix::fs::chown(&path, Some(100_001), Some(100_001)).unwrap();
-    assert!(matches!(storage.prepare(&component(), 100_000, 1), Err(Refusal::OtherOwner { owner: 100_001, asked: 100_000, .. })));
+    assert!(matches!(
+        storage.prepare(&component(), 100_000, 1, &KEY),
+        Err(Refusal::OtherOwner { owner: 100_001, asked: 100_000, .. })
+    ));
     assert!(matches!(storage.erase(&component(), 100_000), Err(Refusal::OtherOwner { .. })));
+}
+
+#[test]
+fn storage_that_is_not_encrypted_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).unwrap();
+    make(&storage.path(&component()));
+    assert!(matches!(storage.prepare(&component(), 100_000, 1, &KEY), Err(Refusal::NotEncrypted(_))));
 }
 
 #[test]
@@ -32,7 +45,7 @@ fn a_link_in_the_place_of_storage_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open(folder.path()).unwrap();
     symlink("/tmp", storage.path(&component())).unwrap();
-    assert!(matches!(storage.prepare(&component(), 100_000, 1), Err(Refusal::File(_))));
+    assert!(matches!(storage.prepare(&component(), 100_000, 1, &KEY), Err(Refusal::File(_))));
     assert!(matches!(storage.erase(&component(), 100_000), Err(Refusal::File(_))));
 }
 

@@ -21,6 +21,7 @@ struct Expected {
 }
 
 const CHOWN: u64 = 1 << 0;
+const FOWNER: u64 = 1 << 3;
 const KILL: u64 = 1 << 5;
 const SETGID: u64 = 1 << 6;
 const SETUID: u64 = 1 << 7;
@@ -29,7 +30,7 @@ const NET_ADMIN: u64 = 1 << 12;
 const SYS_RAWIO: u64 = 1 << 17;
 const SYS_ADMIN: u64 = 1 << 21;
 
-const LAUNCHER: u64 = SYS_ADMIN | SYS_RAWIO | SETUID | SETGID | SETPCAP | CHOWN | KILL;
+const LAUNCHER: u64 = SYS_ADMIN | SYS_RAWIO | SETUID | SETGID | SETPCAP | CHOWN | FOWNER | KILL;
 
 const DAEMONS: &[Expected] = &[
     Expected { name: "security-monitor", uid: 1001, gid: 1001, capabilities: 0, filtered: true },

@@ -9,6 +9,7 @@
 //! - [`denials`]: what a refused call tells whoever wrote the app.
 //! - [`greedy`]: apps that take what they can get.
 //! - [`rot`]: damaged blocks of the root partition.
+//! - [`storage`]: what apps store, and its keys.
 //! - [`secure`]: the chain from the firmware on. [`judges`], [`selftests`]: other people's tools. [`controls`]: negative controls.
 //! - [`support`]: the support bundle. [`readme`]: the README's commands.
 #![forbid(unsafe_code)]
@@ -30,4 +31,5 @@ mod readme;
 mod rot;
 mod secure;
 mod selftests;
+mod storage;
 mod support;

@@ -41,6 +41,16 @@ const VERITY_LINES: &[Line] = lines! {
             safe "the first only takes away: the file can never be written again";
 };
 
+/// Keys of file encryption.
+pub const STORAGE_KEYS: Profile = Profile { name: "storage-keys", purpose: "security-monitor", lines: STORAGE_KEYS_LINES };
+
+const STORAGE_KEYS_LINES: &[Line] = lines! {
+    allow [ioctl]
+        if [is(1, 0xc050_6617)] [is(1, 0xc040_6618)]
+        else EPERM => "FS_IOC_ADD_ENCRYPTION_KEY and FS_IOC_REMOVE_ENCRYPTION_KEY on the data partition",
+            safe "a user takes back only keys that it gave itself";
+};
+
 /// Refused calls of others.
 pub const DENIALS: Profile =
     Profile { name: "denials", purpose: "app-manager, which answers the apps' refused calls", lines: DENIALS_LINES };

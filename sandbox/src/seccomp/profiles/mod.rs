@@ -22,7 +22,8 @@ pub const APPS: &[&Profile] =
     &[&app::APP, &app::THREADS, &app::FORK, &app::EXEC, &app::GPIO, &app::NETWORK, &app::LISTEN, &app::JIT];
 
 /// Profiles that daemons choose from.
-pub const DAEMONS: &[&Profile] = &[&daemon::DAEMON, &daemon::SEALED, &daemon::VERITY, &daemon::GPIO_CHIP, &daemon::DENIALS];
+pub const DAEMONS: &[&Profile] =
+    &[&daemon::DAEMON, &daemon::SEALED, &daemon::VERITY, &daemon::STORAGE_KEYS, &daemon::GPIO_CHIP, &daemon::DENIALS];
 
 /// The app profile of this name.
 pub fn find(name: &str) -> Option<&'static Profile> {
