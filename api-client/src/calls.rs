@@ -8,14 +8,18 @@ use crate::{
 use hyper::{Method, body::Bytes};
 use manifest::{
     api::{
-        AppDenials, AppList, AppPolicy, AppStatus, BootTrace, DeviceInfo, Done, ErrorBody, ErrorClass, EventPage, InstallResult,
-        LogPage, NetworkStatus, ServiceList,
+        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, DeviceInfo, Done, ErrorBody, ErrorClass, EventPage,
+        InstallResult, LogPage, NetworkStatus, ServiceList,
     },
     names::{ComponentId, ServiceName, Sha256Hex},
     read,
 };
 use serde::de::DeserializeOwned;
-use std::{io::Read, sync::Mutex, time::Duration};
+use std::{
+    io::{Cursor, Read},
+    sync::Mutex,
+    time::Duration,
+};
 
 /// A device, as its owner's tools see it. May be shared between threads; calls go one after the other.
 pub struct Client {
@@ -131,6 +135,22 @@ impl Client {
     /// An app's log.
     pub fn app_log(&self, id: &ComponentId, after: u64, limit: u32) -> Result<LogPage, ClientError> {
         self.get(&format!("/v1/apps/{id}/logs?after={after}&limit={limit}"))
+    }
+
+    /// Whether an app has a configuration.
+    pub fn config(&self, id: &ComponentId) -> Result<AppConfig, ClientError> {
+        self.get(&format!("/v1/apps/{id}/config"))
+    }
+
+    /// Gives an app a configuration in place of the one before.
+    pub fn set_config(&self, id: &ComponentId, document: Vec<u8>) -> Result<AppConfig, ClientError> {
+        let size = document.len() as u64;
+        self.call(Method::PUT, &format!("/v1/apps/{id}/config"), Upload::new(Cursor::new(document), size, |_| {}), self.patience)
+    }
+
+    /// Takes an app's configuration away.
+    pub fn clear_config(&self, id: &ComponentId) -> Result<AppConfig, ClientError> {
+        self.call(Method::DELETE, &format!("/v1/apps/{id}/config"), Upload::default(), self.patience)
     }
 
     /// What an app was refused.

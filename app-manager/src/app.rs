@@ -1,6 +1,7 @@
 //! One known app: what is installed of it, its life, its log, and its running instance.
 
 use crate::{
+    config::Delivered,
     denials::Minute,
     life::{Event, Life, Rules, State},
     limits,
@@ -83,6 +84,8 @@ pub struct Live {
     pub notify: Option<Watched>,
     /// Where its refused calls wait.
     pub calls: Option<Watched>,
+    /// Its configuration, if it is told of changes.
+    pub config: Option<Delivered>,
     /// What launcher put in force.
     pub in_force: Vec<String>,
     /// Why it was killed from here.
@@ -294,6 +297,7 @@ impl Live {
             cgroup,
             pid: None,
             pipes: Vec::new(),
+            config: None,
             notify: None,
             calls: None,
             in_force: Vec::new(),

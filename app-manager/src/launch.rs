@@ -2,6 +2,7 @@
 
 use crate::{
     app::{App, Installed, Live, Pipe},
+    config,
     fault::Fault,
     launcher::Launcher,
     limits,
@@ -50,6 +51,12 @@ pub fn launch(
         let open = chips.line(line).map_err(|e| Fault::new(ErrorClass::Conflict, e.to_string()))?;
         lines.push((line.name.to_string(), open));
     }
+    let mut config = None;
+    if let Some(change) = installed.granted.config {
+        let (passed, kept) = config::deliver(&monitor.config(&app.id)?.unwrap_or_default(), change)?;
+        lines.extend(passed);
+        config = kept;
+    }
     let cgroup = limits::make(places::APPS_CGROUP.as_ref(), &instance, &installed.granted.limits)?;
     let names: Vec<String> = lines.iter().map(|(name, _)| name.clone()).collect();
     let plan = plan(instance.clone(), app.uid, installed, &names);
@@ -77,7 +84,7 @@ pub fn launch(
     };
     let pipes = vec![new_pipe(stdout, LogStream::Stdout), new_pipe(stderr, LogStream::Stderr)];
     let (notify, calls) = (Some(notify.into()), Some(calls.into()));
-    Ok(Live { pid: Some(started.pid), pipes, notify, calls, in_force: started.in_force, ..Live::new(instance) })
+    Ok(Live { pid: Some(started.pid), pipes, notify, calls, config, in_force: started.in_force, ..Live::new(instance) })
 }
 
 /// The plan, with descriptors in the order in which [`launch`] passes them.

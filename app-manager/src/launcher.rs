@@ -17,7 +17,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use serde::Deserialize;
 
 const LAUNCHER: &str = "launcher";
-/// Packets of running instances that are taken at most: 500 times 6 apps.
+/// Packets of running instances that are taken at most: 500 times 7 apps.
 const SUBSCRIPTION_PACKETS: usize = 500;
 
 /// The connection that calls go over.

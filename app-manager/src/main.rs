@@ -12,7 +12,7 @@
 //! - [`state`]: the durable table; [`run`]: what outlives this process but not a reboot.
 //! - [`adopt`]: at start, and after launcher died: what runs is taken over, what is installed is judged again.
 //! - [`life`], [`back_off`]: an app's states and pauses, pure; [`lives`] does what they want done.
-//! - [`launch`], [`limits`], [`peripherals`], [`launcher`]: one start of an app.
+//! - [`launch`], [`limits`], [`peripherals`], [`config`], [`launcher`]: one start of an app.
 //! - [`notify`], [`log`], [`denials`]: what apps say, and what they are refused; [`requests`]: what other daemons ask; [`manager`]: the one loop.
 //!
 //! Invariants: a component has one uid for ever and at most one instance; an instance is addressed by id and generation;
@@ -24,6 +24,7 @@
 mod adopt;
 mod app;
 mod back_off;
+mod config;
 mod denials;
 mod fault;
 mod folders;
@@ -133,6 +134,7 @@ fn confinement() -> Confinement {
         .profile(&daemon::VERITY)
         .profile(&daemon::GPIO_CHIP)
         .profile(&daemon::DENIALS)
+        .profile(&daemon::SEALED)
         .profile(&THREADS)
         .write(places::APPS)
         .write(places::APP_LOGS)

@@ -1,10 +1,11 @@
 //! The link to security-monitor: who says that an app is what its signer signed.
 
 use crate::fault::Fault;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use ipc::{
     CallError, Client, PacketError,
     client::Answer,
-    messages::monitor::{Request, StorageKey, Verdict},
+    messages::monitor::{Config, Request, StorageKey, Verdict},
     packet,
 };
 use manifest::{
@@ -49,7 +50,21 @@ impl Monitor {
         Ok(key.identifier)
     }
 
-    /// Has the key of an app's storage forgotten for good.
+    /// Has an app's configuration kept, in Base64, or removed.
+    pub fn set_config(&mut self, component: &ComponentId, document: Option<&str>) -> Result<(), Fault> {
+        let request = Request::SetConfig { component: component.clone(), document: document.map(str::to_owned) };
+        let (Done {}, _) = self.call(&request, &[])?;
+        Ok(())
+    }
+
+    /// An app's configuration, if it has one.
+    pub fn config(&mut self, component: &ComponentId) -> Result<Option<Vec<u8>>, Fault> {
+        let (Config { document }, _) = self.call(&Request::Config { component: component.clone() }, &[])?;
+        let document = document.map(|text| STANDARD.decode(text)).transpose();
+        document.map_err(|e| Fault::new(ErrorClass::Internal, format!("security-monitor sent no Base64: {e}")))
+    }
+
+    /// Has the key of an app's storage and its configuration forgotten for good.
     pub fn drop_storage_key(&mut self, component: &ComponentId) -> Result<(), Fault> {
         let (Done {}, _) = self.call(&Request::DropStorageKey { component: component.clone() }, &[])?;
         Ok(())

@@ -70,6 +70,14 @@ impl Manager {
                 let result = self.log(&component, after, limit);
                 self.reply(token, result);
             }
+            Request::SetConfig { component, document } => {
+                let result = self.set_config(&component, document.as_deref());
+                self.reply(token, result);
+            }
+            Request::Config { component } => {
+                let result = self.config(&component);
+                self.reply(token, result);
+            }
             Request::Denials { component } => {
                 let result = self.denials(&component);
                 self.reply(token, result);

@@ -7,7 +7,10 @@ use crate::{
     role::Client,
     routes::{self, Operation, Route, Takes},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
+    StatusCode,
     body::{Body, Bytes, Incoming},
     http::request::Parts,
 };
@@ -15,13 +18,14 @@ use ipc::messages::{app_manager, init, monitor, network};
 use linux::{clock, log};
 use manifest::{
     api::{
-        AppDenials, AppList, AppPolicy, AppStatus, BootTrace, DeviceInfo, Done, ErrorClass, EventPage, LogPage, NetworkStatus,
-        ServiceList,
+        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, CONFIG_LIMIT, DeviceInfo, Done, ErrorClass, EventPage,
+        LogPage, NetworkStatus, ServiceList,
     },
     names::{ComponentId, DisplayName, NameError, ServiceName},
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// The device as the API shows it.
 pub struct Device {
@@ -81,7 +85,7 @@ pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut I
     }
     let page = page(route, head.uri.query())?;
     let app_page = app_page(route, head.uri.query())?;
-    if route.takes != Takes::Bundle && !body.is_end_stream() {
+    if !matches!(route.takes, Takes::Bundle | Takes::Document) && !body.is_end_stream() {
         return Err(Refusal::new(ErrorClass::Usage, "this request takes no body"));
     }
     let acts = route.method != hyper::Method::GET;
@@ -155,6 +159,12 @@ async fn carry_out(
             let app_manager::AppLog { lines } = peers.ask(Peer::AppManager, request).await?;
             json(&LogPage { lines })
         }
+        Operation::Config => json(&peers.ask::<_, AppConfig>(Peer::AppManager, Apps::Config { component: component()? }).await?),
+        Operation::SetConfig => {
+            let component = component()?;
+            set_config(peers, component, Some(document(body).await?)).await
+        }
+        Operation::ClearConfig => set_config(peers, component()?, None).await,
         Operation::Denials => {
             json(&peers.ask::<_, AppDenials>(Peer::AppManager, Apps::Denials { component: component()? }).await?)
         }
@@ -199,6 +209,31 @@ async fn log_page(peers: &Peers, request: monitor::Request) -> Result<Bytes, Ref
     let monitor::LogLines { lines } = peers.ask(Peer::Monitor, request).await?;
     json(&LogPage { lines })
 }
+
+async fn set_config(peers: &Peers, component: ComponentId, document: Option<Bytes>) -> Result<Bytes, Refusal> {
+    let document = document.map(|bytes| STANDARD.encode(bytes));
+    let request = app_manager::Request::SetConfig { component, document };
+    json(&peers.ask::<_, AppConfig>(Peer::AppManager, request).await?)
+}
+
+/// The whole body, which is bounded.
+async fn document(body: &mut Incoming) -> Result<Bytes, Refusal> {
+    let collected = Limited::new(body, CONFIG_LIMIT).collect();
+    let collected = timeout(DOCUMENT_PATIENCE, collected)
+        .await
+        .map_err(|_| usage("the body is too slow").with_status(StatusCode::REQUEST_TIMEOUT))?;
+    match collected {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(e) if e.is::<LengthLimitError>() => {
+            let message = format!("a configuration has at most {CONFIG_LIMIT} bytes");
+            Err(Refusal::new(ErrorClass::BadInput, message).with_status(StatusCode::PAYLOAD_TOO_LARGE))
+        }
+        Err(e) => Err(usage(format!("the body broke off: {e}"))),
+    }
+}
+
+/// How long a configuration may take to come.
+const DOCUMENT_PATIENCE: Duration = Duration::from_secs(20);
 
 fn usage(message: impl Into<String>) -> Refusal {
     Refusal::new(ErrorClass::Usage, message)

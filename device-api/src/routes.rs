@@ -61,6 +61,12 @@ pub enum Operation {
     Restart,
     /// An app's log.
     AppLog,
+    /// Whether an app has a configuration.
+    Config,
+    /// Give an app a configuration.
+    SetConfig,
+    /// Take an app's configuration away.
+    ClearConfig,
     /// What an app was refused.
     Denials,
     /// What an app may do.
@@ -80,6 +86,8 @@ pub enum Takes {
     AppPage,
     /// A bundle as the body.
     Bundle,
+    /// Any bytes as the body, at most [`manifest::api::CONFIG_LIMIT`].
+    Document,
 }
 
 macro_rules! route {
@@ -117,6 +125,9 @@ pub const ROUTES: &[Route] = &[
     route!(POST   "/v1/apps/{id}/stop"         Operator  Stop       Nothing "AppStatus"     "Stop an app; it stays so over reboots."),
     route!(POST   "/v1/apps/{id}/restart"      Operator  Restart    Nothing "AppStatus"     "Stop and start an app."),
     route!(GET    "/v1/apps/{id}/logs"         Viewer    AppLog     Page    "LogPage"       "An app's log, oldest first."),
+    route!(GET    "/v1/apps/{id}/config"       Viewer    Config     Nothing "AppConfig"     "Whether an app has a configuration; what is in it is not told."),
+    route!(PUT    "/v1/apps/{id}/config"       Operator  SetConfig  Document "AppConfig"    "Give an app a configuration, which only the app can read."),
+    route!(DELETE "/v1/apps/{id}/config"       Operator  ClearConfig Nothing "AppConfig"    "Take an app's configuration away."),
     route!(GET    "/v1/apps/{id}/denials"      Viewer    Denials    Nothing "AppDenials"    "What an app was refused, with the line of the manifest that is missing."),
     route!(GET    "/v1/apps/{id}/policy"       Viewer    Policy     Nothing "AppPolicy"     "What an app may do, layer by layer."),
     route!(GET    "/v1/openapi.json"           Viewer    OpenApi    Nothing "object"        "This API, as an OpenAPI document."),

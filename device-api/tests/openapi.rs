@@ -69,7 +69,7 @@ fn components() -> utoipa::openapi::Components {
             api::$type::schemas(&mut all);
         )*};
     }
-    add!(DeviceInfo ServiceList Done EventPage LogPage BootTrace NetworkStatus AppList AppStatus InstallResult AppDenials AppPolicy ErrorBody);
+    add!(DeviceInfo ServiceList Done EventPage LogPage BootTrace NetworkStatus AppList AppStatus InstallResult AppConfig AppDenials AppPolicy ErrorBody);
     let mtls =
         SecurityScheme::MutualTls { description: Some("A client certificate of the owner's CA.".into()), extensions: None };
     all.into_iter()
@@ -126,16 +126,19 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
                     .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
             );
         }
-        Takes::Bundle => {
-            let bytes =
-                ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
-            let content = ContentBuilder::new().schema(Some(bytes)).build();
-            let body = RequestBodyBuilder::new().content("application/octet-stream", content).required(Some(Required::True));
-            let body = body.description(Some("A bundle; Content-Length is required.")).build();
-            operation = operation.request_body(Some(body));
+        Takes::Bundle | Takes::Document => {
+            let what =
+                if route.takes == Takes::Bundle { "A bundle; Content-Length is required." } else { "Any bytes, at most 32 KiB." };
+            let body = RequestBodyBuilder::new().content("application/octet-stream", binary()).required(Some(Required::True));
+            operation = operation.request_body(Some(body.description(Some(what)).build()));
         }
     }
     operation.build()
+}
+
+fn binary() -> utoipa::openapi::content::Content {
+    let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    ContentBuilder::new().schema(Some(bytes)).build()
 }
 
 /// The table of classes and statuses, from the code that applies it.

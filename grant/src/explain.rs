@@ -4,7 +4,7 @@ use crate::policy::Granted;
 use manifest::{
     app::AppManifest,
     board::{GpioDirection, GpioLine},
-    holdfast::{Processes, Restart},
+    holdfast::{ConfigChange, Processes, Restart},
     quantity::Bytes,
 };
 
@@ -23,6 +23,7 @@ pub fn lines(manifest: &AppManifest, granted: &Granted) -> Vec<String> {
         Some(size) => format!("storage: {size} at /data, kept over restarts and updates, erased with the app"),
         None => "storage: none that is kept; /tmp lasts until the app ends".to_owned(),
     });
+    lines.extend(section.config.map(|change| config(change).to_owned()));
     lines.push("network: none".to_owned());
     lines.push(format!("memory: {}; beyond it the whole app is killed", limits.memory));
     lines.push(format!("processor: {} % of one core", limits.cpu_percent));
@@ -65,6 +66,13 @@ fn line(line: &GpioLine) -> String {
     };
     let level = if line.active_low { ", active low" } else { "" };
     format!("GPIO ${}: {direction}{level}, line {} of chip {}; for this app alone", line.name, line.line, line.chip)
+}
+
+fn config(change: ConfigChange) -> &'static str {
+    match change {
+        ConfigChange::Restart => "configuration: given by the owner, read only; started again when it changes",
+        ConfigChange::Notify => "configuration: given by the owner, read only; told when it changes",
+    }
 }
 
 fn restart(restart: Restart) -> &'static str {

@@ -8,7 +8,7 @@ use crate::{
 use manifest::{
     app::{AppManifest, ApplicationType, Peripheral},
     board::{Board, GpioLine},
-    holdfast::{BackOff, IoLimits, LogRate, Processes},
+    holdfast::{BackOff, ConfigChange, IoLimits, LogRate, Processes},
     quantity::Bytes,
     read,
 };
@@ -33,6 +33,8 @@ pub struct Granted {
     pub back_off: BackOff,
     /// How much of its output is kept.
     pub log: LogRate,
+    /// Whether it gets a configuration, and what a change of that does.
+    pub config: Option<ConfigChange>,
     /// All of it in plain words, a line each.
     pub explanation: Vec<String>,
 }
@@ -89,6 +91,7 @@ pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> 
         environment: section.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
         back_off: section.back_off,
         log: section.log,
+        config: section.config,
         explanation: Vec::new(),
     };
     granted.explanation = explain::lines(manifest, &granted);

@@ -14,7 +14,7 @@ use std::{io, mem::MaybeUninit};
 /// Longest packet in bytes. What is longer travels in a sealed memfd.
 pub const PACKET_LIMIT: usize = 64 * 1024;
 /// Most descriptors of one packet.
-pub const DESCRIPTORS_LIMIT: usize = 24;
+pub const DESCRIPTORS_LIMIT: usize = 28;
 
 /// Why a packet could not be sent or was refused.
 #[derive(Debug, thiserror::Error)]

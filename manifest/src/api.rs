@@ -235,6 +235,12 @@ api! {
         pub thread: u32,
     }
 
+    /// An app's configuration. What is in it is not told: it may hold secrets.
+    pub struct AppConfig {
+        /// Its length in bytes; absent: it has none.
+        pub size: Option<u64>,
+    }
+
     /// Why a request was refused or failed.
     pub struct ErrorBody {
         /// Whose fault it is; decides the client's exit code.
@@ -248,6 +254,9 @@ api! {
     /// Answer to something that was done and says nothing more.
     pub struct Done {}
 }
+
+/// Longest configuration of an app, in bytes: it travels in one packet between daemons.
+pub const CONFIG_LIMIT: usize = 32 * 1024;
 
 /// Declares an enum of plain words.
 macro_rules! words {

@@ -38,6 +38,9 @@ pub struct HoldfastSection {
     pub watchdog: Option<Seconds>,
     /// How much of what the app writes to stdout and stderr is kept.
     pub log: LogRate,
+    /// Whether its owner gives it a configuration, and what a change of that does; absent: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigChange>,
     /// Environment variables.
     #[serde(deserialize_with = "crate::read::unique_keys")]
     pub environment: BTreeMap<String, String>,
@@ -71,6 +74,7 @@ impl Default for HoldfastSection {
             ready_timeout: None,
             watchdog: None,
             log: LogRate::default(),
+            config: None,
             environment: BTreeMap::new(),
         }
     }
@@ -100,6 +104,16 @@ pub enum Restart {
     OnFailure,
     /// Never.
     Never,
+}
+
+/// What happens to a running app when its owner changes its configuration, which it reads from the descriptor `config`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigChange {
+    /// It is started again.
+    Restart,
+    /// It goes on: the descriptor has the new content, and `config-changed`, an eventfd(2), becomes readable.
+    Notify,
 }
 
 /// Pauses between a failure and the next start: doubled from one failure in a row to the next, and moved by at most a quarter

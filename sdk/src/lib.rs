@@ -8,6 +8,7 @@
 //! - [`descriptors`]: take what the manifest grants, by name. There is no device to open: the descriptor is the right.
 //! - [`gpio`]: edges of a granted GPIO line.
 //! - [`storage`]: files that survive a power cut, in the folder that `MutableStorage` grants.
+//! - [`config`]: what the device's owner gives the app to read.
 //! - [`signals`]: SIGTERM as a descriptor, so that a wait ends and the app can finish what it holds.
 //! - [`wait`]: wait for several descriptors at once.
 //! - [`log`]: lines of the app's log, which never panic when nobody reads them.
@@ -37,6 +38,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod config;
 pub mod descriptors;
 pub mod gpio;
 pub mod log;

@@ -2,6 +2,7 @@
 
 use crate::{
     bundle::{self, Accepted, Judging},
+    configurations::Configurations,
     event_log::EventLog,
     monitor::{Monitor, NAME},
     sealed,
@@ -9,12 +10,13 @@ use crate::{
     verdict::Refusal,
     watch::Sighting,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use ipc::{
     CallError, Client,
     client::Answer,
     messages::{
         launcher,
-        monitor::{Events, LogLines, Request, Status, StorageKey, Verdict},
+        monitor::{Config, Events, LogLines, Request, Status, StorageKey, Verdict},
     },
     server::Caller,
 };
@@ -23,8 +25,8 @@ use linux::{
     files::{self, FileError},
 };
 use manifest::{
-    api::{Done, ErrorBody, ErrorClass, EventKind},
-    names::ServiceName,
+    api::{CONFIG_LIMIT, Done, ErrorBody, ErrorClass, EventKind},
+    names::{ComponentId, ServiceName},
 };
 use rustix::fd::{AsFd, OwnedFd};
 use serde::Serialize;
@@ -52,12 +54,24 @@ pub(crate) fn answer(monitor: &mut Monitor, token: u64, caller: &Caller, request
             hand_out(monitor, token, accepted, Handed::Manifest);
         }
         Request::AddStorageKey { component } => {
-            let key = with_storage_keys(monitor, |keys| keys.add(&component));
+            let key = with_storage_keys(monitor, |keys, _| keys.add(&component));
             reply(monitor, token, key.map(|identifier| StorageKey { identifier }));
         }
         Request::DropStorageKey { component } => {
-            let dropped = with_storage_keys(monitor, |keys| keys.drop(&component));
+            let dropped = with_storage_keys(monitor, |keys, configurations| {
+                configurations.remove(&component)?;
+                keys.drop(&component)
+            });
             reply(monitor, token, dropped.map(|()| Done {}));
+        }
+        Request::SetConfig { component, document } => {
+            let done = set_config(monitor, &component, document.as_deref());
+            reply(monitor, token, done);
+        }
+        Request::Config { component } => {
+            let document = with_storage_keys(monitor, |keys, configurations| configurations.get(keys, &component));
+            let config = document.map(|document| Config { document: document.map(|bytes| STANDARD.encode(bytes)) });
+            reply(monitor, token, config);
         }
         Request::ReportThreat { kind, subject, detail } => {
             let done = report(monitor, caller, Sighting::new(kind, subject, detail));
@@ -165,9 +179,26 @@ pub fn tell_launcher(verdict: &Verdict) -> Result<(), CallError> {
     client.call::<_, Done>(&request, &[]).map(|_| ())
 }
 
-fn with_storage_keys<T>(monitor: &Monitor, act: impl FnOnce(&StorageKeys) -> Result<T, StorageKeyError>) -> Reply<T> {
+fn set_config(monitor: &Monitor, component: &ComponentId, document: Option<&str>) -> Reply<Done> {
+    let document = document.map(|text| STANDARD.decode(text)).transpose();
+    let document = document.map_err(|e| error(ErrorClass::Usage, format!("the configuration is not Base64: {e}")))?;
+    if document.as_ref().is_some_and(|bytes| bytes.len() > CONFIG_LIMIT) {
+        return Err(error(ErrorClass::Usage, format!("a configuration has at most {CONFIG_LIMIT} bytes")));
+    }
+    let set = with_storage_keys(monitor, |keys, configurations| match &document {
+        Some(bytes) => configurations.set(keys, component, bytes),
+        None => Ok(configurations.remove(component)?),
+    });
+    set.map(|()| Done {})
+}
+
+fn with_storage_keys<T>(
+    monitor: &Monitor,
+    act: impl FnOnce(&StorageKeys, &Configurations) -> Result<T, StorageKeyError>,
+) -> Reply<T> {
     let none = || error(ErrorClass::Internal, "no storage has a key: the data partition cannot be used".to_owned());
-    act(monitor.storage_keys.as_ref().ok_or_else(none)?).map_err(|e| error(ErrorClass::Internal, files::chain(&e)))
+    let keys = monitor.storage_keys.as_ref().ok_or_else(none)?;
+    act(keys, &monitor.configurations).map_err(|e| error(ErrorClass::Internal, files::chain(&e)))
 }
 
 fn report(monitor: &mut Monitor, caller: &Caller, seen: Sighting) -> Reply<Done> {

@@ -9,7 +9,8 @@
 //! - [`places`], [`weaknesses`]: where things are, and what protection this device lacks.
 //! - [`trust_store`]: the keys. [`verdict`]: envelope and facts to a decision, pure. [`merkle`]: the fs-verity digest.
 //!   [`bundle`]: reading the facts, by descriptor and in slices. [`sealed`]: handing results out unchangeable.
-//! - [`storage_keys`]: the keys of the apps' storage, which the kernel gets and nobody else.
+//! - [`storage_keys`]: the keys of the apps' storage, which the kernel gets and nobody else. [`configurations`]: the apps'
+//!   configuration, encrypted with them.
 //! - [`watch`], [`audit`]: kernel log and audit records to sightings. [`threats`]: sightings to events, floods thinned
 //!   out. [`event_log`], [`segment`]: the chained log. [`previous_panic`]: what pstore kept.
 //! - [`kernel_log`], [`daemon_logs`], [`lines`], [`log_ring`]: logs, kept and read out.
@@ -27,6 +28,7 @@
 pub mod answers;
 pub mod audit;
 pub mod bundle;
+pub mod configurations;
 pub mod daemon_logs;
 pub mod event_log;
 pub mod kernel_log;

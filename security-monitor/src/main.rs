@@ -33,7 +33,7 @@ fn run() -> Result<std::convert::Infallible, Box<dyn Error>> {
     let monitor = open(passed, &places)?;
     let kept = Confinement::new().profile(&daemon::VERITY).profile(&daemon::SEALED).profile(&daemon::STORAGE_KEYS);
     // Where the data partition is not usable, its folders are not there: then nothing can be opened at all.
-    let folders = [&places.events, &places.daemon_logs, &places.storage_keys]
+    let folders = [&places.events, &places.daemon_logs, &places.storage_keys, &places.config]
         .into_iter()
         .filter(|folder| files::open(folder, OFlags::PATH).is_ok());
     let kept = folders.fold(kept, |kept, folder| kept.write(folder));

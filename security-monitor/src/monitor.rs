@@ -4,6 +4,7 @@ use crate::{
     answers,
     audit::{self, Received},
     bundle::Judging,
+    configurations::Configurations,
     daemon_logs::DaemonLogs,
     event_log::EventLog,
     kernel_log::KernelLog,
@@ -55,6 +56,7 @@ pub struct Monitor {
     pub(crate) keys: AppKeys,
     /// None where the data partition cannot be used.
     pub(crate) storage_keys: Option<StorageKeys>,
+    pub(crate) configurations: Configurations,
     pub(crate) threats: Threats,
     pub(crate) kernel_log: KernelLog,
     pub(crate) logs: DaemonLogs,
@@ -137,7 +139,22 @@ impl Monitor {
         let server = Server::new(passed.take("ipc")?, NAME.parse()?, table, &poller).map_err(poll("requests"))?;
 
         let (judging, serials) = (VecDeque::new(), VecDeque::new());
-        Ok(Self { keys, storage_keys, threats, kernel_log, logs, warnings, deliver, judging, server, audit, poller, serials })
+        let configurations = Configurations::below(&places.config);
+        Ok(Self {
+            keys,
+            storage_keys,
+            configurations,
+            threats,
+            kernel_log,
+            logs,
+            warnings,
+            deliver,
+            judging,
+            server,
+            audit,
+            poller,
+            serials,
+        })
     }
 
     /// Serves until waiting itself fails.

@@ -16,6 +16,8 @@ pub struct Places {
     pub events: PathBuf,
     /// What the keys of the apps' storage are made from.
     pub storage_keys: PathBuf,
+    /// The apps' configuration.
+    pub config: PathBuf,
     /// What pstore kept.
     pub pstore: PathBuf,
     /// The daemons' logs.
@@ -38,6 +40,7 @@ impl Places {
             image: at(places::IMAGE),
             events: at(places::EVENTS),
             storage_keys: at(places::STORAGE_KEYS),
+            config: at(places::CONFIG),
             pstore: at(places::PSTORE_KEPT),
             daemon_logs: at(places::DAEMON_LOGS),
             safe_mode: at(places::SAFE_MODE),

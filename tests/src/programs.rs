@@ -23,6 +23,9 @@ pub const FUZZER: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe11f022";
 /// Component id of the doorbell in C.
 pub const DOORBELL_C: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe110002";
 
+/// Component id of the app that says its configuration.
+pub const CONFIGURED: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe11c0f1";
+
 /// The doorbell, packed as version `version`.
 pub fn doorbell(version: u64) -> Result<Parts> {
     let root = forge::root_with(&doorbell_program()?)?;
@@ -77,6 +80,18 @@ pub fn doorbell_in_c(root_target: &str) -> Result<Parts> {
     let manifest = fs::read(root.join("app_manifest.json"))?;
     fs::remove_file(root.join("app_manifest.json"))?;
     forge::pack(&root, &manifest, 1)
+}
+
+/// The app that says its configuration; `change`: what a change of it does.
+pub fn configured(change: &str, version: u64) -> Result<Parts> {
+    let work = tempfile::tempdir()?;
+    let program = work.path().join("configured");
+    forge::c_program(&top().join("tests/apps/configured/configured.c"), &program)?;
+    let manifest = format!(
+        r#"{{"SchemaVersion":1,"Name":"Configured","ComponentId":"{CONFIGURED}","EntryPoint":"/bin/app",
+        "Capabilities":{{}},"Holdfast":{{"Memory":"8MiB","Config":"{change}"}}}}"#
+    );
+    forge::pack(forge::root_with(&program)?.path(), manifest.as_bytes(), version)
 }
 
 /// The attack suite's app: the probe with these arguments, see `tests/escape/probe/main.c`.

@@ -1,11 +1,12 @@
 //! `holdfast app`: apps, from a new folder to a running instance.
 //!
 //! On the developer's machine: `new`, `check`, `build`, `pack`, `sign`, `inspect`. On a device: `deploy`,
-//! `list`, `life` (start, stop, restart, status, remove), `logs`, `show`, `why`; `which` finds the app that is meant,
-//! `settle` waits until it runs.
+//! `list`, `life` (start, stop, restart, status, remove), `logs`, `show`, `why`, `config` (what its owner gives it to
+//! read); `which` finds the app that is meant, `settle` waits until it runs.
 
 mod build;
 mod check;
+mod config;
 mod deploy;
 mod errors;
 mod inspect;
@@ -66,6 +67,9 @@ pub enum Verb {
     /// Show an app and what it may do
     #[command(after_help = "Example:\n  holdfast app show doorbell --policy")]
     Show(show::Arguments),
+    /// Give an app a configuration, which may hold secrets
+    #[command(subcommand, after_help = config::HELP)]
+    Config(config::Verb),
     /// Show what an app was refused, and the line of its manifest that is missing
     #[command(after_help = why::HELP)]
     Why(why::Arguments),
@@ -90,6 +94,7 @@ pub fn act(context: &Context, verb: Verb) -> Result<()> {
         Verb::Status(arguments) => life::status(context, &arguments),
         Verb::Logs(arguments) => logs::act(context, &arguments),
         Verb::Show(arguments) => show::act(context, &arguments),
+        Verb::Config(verb) => config::act(context, verb),
         Verb::Why(arguments) => why::act(context, &arguments),
         Verb::Remove(arguments) => life::remove(context, &arguments),
     }

@@ -64,6 +64,18 @@ requests! {
             /// At most this many; the oldest first.
             limit: u32,
         },
+        /// Give an app a configuration in place of the one before. Reply: [`manifest::api::AppConfig`].
+        SetConfig "set-config" {
+            /// Which.
+            component: ComponentId,
+            /// The document in Base64, of at most [`manifest::api::CONFIG_LIMIT`] bytes; absent: it has none any more.
+            document: Option<String>,
+        },
+        /// Whether an app has a configuration. Reply: [`manifest::api::AppConfig`].
+        Config "config" {
+            /// Which.
+            component: ComponentId,
+        },
         /// What an app was refused. Reply: [`manifest::api::AppDenials`].
         Denials "denials" {
             /// Which.

@@ -21,7 +21,19 @@ requests! {
             /// The app.
             component: ComponentId,
         },
-        /// Forget the key of an app's storage for good: what is in it can never be read again.
+        /// Keep an app's configuration in place of the one before. Reply: [`manifest::api::Done`].
+        SetConfig "set-config" {
+            /// The app.
+            component: ComponentId,
+            /// The document in Base64, of at most [`manifest::api::CONFIG_LIMIT`] bytes; absent: it has none any more.
+            document: Option<String>,
+        },
+        /// An app's configuration. Reply: [`Config`].
+        Config "config" {
+            /// The app.
+            component: ComponentId,
+        },
+        /// Forget the key of an app's storage and its configuration for good: what is in them can never be read again.
         /// Reply: [`manifest::api::Done`], also where there was none.
         DropStorageKey "drop-storage-key" {
             /// The app.
@@ -92,6 +104,14 @@ pub struct Verdict {
 pub struct StorageKey {
     /// What the kernel calls it: a digest of it, which tells nothing of it.
     pub identifier: [u8; 16],
+}
+
+/// Reply to [`Request::Config`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The document in Base64, if there is one.
+    pub document: Option<String>,
 }
 
 /// Reply to [`Request::Events`]: as many as a packet holds; ask again after the last one.

@@ -6,6 +6,7 @@
 //! - [`deaths`]: each daemon killed; [`hangs`]: daemons and init that stand still.
 //! - [`escape`]: the attack suite, layer by layer. [`fuzzers`]: other people's, as apps.
 //! - [`power`]: power button, clocks, identity; [`cuts`]: power cuts.
+//! - [`configuration`]: what an owner gives an app to read.
 //! - [`denials`]: what a refused call tells whoever wrote the app.
 //! - [`greedy`]: apps that take what they can get.
 //! - [`rot`]: damaged blocks of the root partition.
@@ -16,6 +17,7 @@
 
 mod apps;
 mod bundles;
+mod configuration;
 mod controls;
 mod cuts;
 mod deaths;

@@ -17,7 +17,8 @@ const DAEMON_LINES: &[Line] = lines! {
 };
 
 /// Bytes that nobody can change any more.
-pub const SEALED: Profile = Profile { name: "sealed", purpose: "security-monitor, for what it hands on", lines: SEALED_LINES };
+pub const SEALED: Profile =
+    Profile { name: "sealed", purpose: "security-monitor and app-manager, for what they hand on", lines: SEALED_LINES };
 
 /// MFD_NOEXEC_SEAL: never executable.
 const NEVER_EXECUTABLE: u32 = 8;
@@ -46,9 +47,9 @@ pub const STORAGE_KEYS: Profile = Profile { name: "storage-keys", purpose: "secu
 
 const STORAGE_KEYS_LINES: &[Line] = lines! {
     allow [ioctl]
-        if [is(1, 0xc050_6617)] [is(1, 0xc040_6618)]
-        else EPERM => "FS_IOC_ADD_ENCRYPTION_KEY and FS_IOC_REMOVE_ENCRYPTION_KEY on the data partition",
-            safe "a user takes back only keys that it gave itself";
+        if [is(1, 0xc050_6617)] [is(1, 0xc040_6618)] [is(1, 0x800c_6613)]
+        else EPERM => "FS_IOC_ADD_ENCRYPTION_KEY, FS_IOC_REMOVE_ENCRYPTION_KEY and FS_IOC_SET_ENCRYPTION_POLICY on the data partition",
+            safe "a user takes back only keys that it gave itself, and encrypts only empty folders of its own";
 };
 
 /// Refused calls of others.

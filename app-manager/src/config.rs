@@ -1,0 +1,137 @@
+//! An app's configuration: kept by security-monitor, handed to the app as a descriptor that it can only read.
+
+use crate::{app::App, fault::Fault, life::Event, manager::Manager, state::Wanted};
+use linux::files;
+use manifest::{
+    api::{AppConfig, ErrorClass},
+    holdfast::ConfigChange,
+    names::ComponentId,
+};
+use rustix::{
+    event::{EventfdFlags, eventfd},
+    fd::{AsFd, OwnedFd},
+    fs::{MemfdFlags, Mode, OFlags, fchmod, ftruncate, memfd_create},
+    io::{fcntl_dupfd_cloexec, pwrite, write},
+};
+
+/// Names of an app's descriptors.
+const DOCUMENT: &str = "config";
+const CHANGED: &str = "config-changed";
+
+/// A running app's configuration, as long as this process writes it.
+pub struct Delivered {
+    document: OwnedFd,
+    changed: OwnedFd,
+}
+
+/// What an app is passed, by name.
+type Passed = Vec<(String, OwnedFd)>;
+
+/// What an app is passed, and what is kept to tell it of a change.
+pub fn deliver(document: &[u8], change: ConfigChange) -> Result<(Passed, Option<Delivered>), Fault> {
+    let memory = memfd_create(DOCUMENT, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL).map_err(fault)?;
+    // The app's user could otherwise open it anew for writing, by its place in /proc.
+    fchmod(&memory, Mode::RUSR).map_err(fault)?;
+    fill(&memory, document)?;
+    let mut passed = vec![(DOCUMENT.to_owned(), files::reopen(memory.as_fd(), OFlags::RDONLY)?)];
+    if change == ConfigChange::Restart {
+        return Ok((passed, None));
+    }
+    let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(fault)?;
+    passed.push((CHANGED.to_owned(), fcntl_dupfd_cloexec(&changed, 0).map_err(fault)?));
+    Ok((passed, Some(Delivered { document: memory, changed })))
+}
+
+impl Delivered {
+    /// Replaces what the app reads, then tells it: whoever reads after having been told reads the new content whole.
+    fn replace(&self, document: &[u8]) -> Result<(), Fault> {
+        fill(&self.document, document)?;
+        write(&self.changed, &1u64.to_ne_bytes()).map(|_| ()).map_err(fault)
+    }
+}
+
+fn fill(memory: &OwnedFd, document: &[u8]) -> Result<(), Fault> {
+    ftruncate(memory, 0).map_err(fault)?;
+    let written = if document.is_empty() { 0 } else { pwrite(memory, document, 0).map_err(fault)? };
+    if written == document.len() { Ok(()) } else { Err(Fault::new(ErrorClass::NoSpace, "no memory for a configuration")) }
+}
+
+fn fault(errno: rustix::io::Errno) -> Fault {
+    Fault::new(ErrorClass::Internal, format!("cannot hand a configuration over: {errno}"))
+}
+
+impl Manager {
+    /// Whether an app has a configuration.
+    pub fn config(&mut self, id: &ComponentId) -> Result<AppConfig, Fault> {
+        self.known(id)?;
+        let document = self.monitor.config(id)?;
+        Ok(AppConfig { size: document.map(|bytes| bytes.len() as u64) })
+    }
+
+    /// Keeps an app's configuration, then has the app read it: what is acknowledged is on the disk.
+    pub fn set_config(&mut self, id: &ComponentId, document: Option<&str>) -> Result<AppConfig, Fault> {
+        let change = takes_config(self.known(id)?)?;
+        self.monitor.set_config(id, document)?;
+        let kept = self.monitor.config(id)?;
+        let size = kept.as_ref().map(|bytes| bytes.len() as u64);
+        let live = self.apps.get(id).and_then(|app| app.live.as_ref());
+        let told = match (change, live.and_then(|live| live.config.as_ref())) {
+            (ConfigChange::Notify, Some(delivered)) => delivered.replace(&kept.unwrap_or_default()).is_ok(),
+            // Started by an app-manager before this one, which alone could write what the app reads.
+            _ => false,
+        };
+        let is_up = live.is_some() && self.table.get(id).is_some_and(|entry| entry.wanted == Wanted::Running);
+        if is_up && !told {
+            self.feed(id, Event::Restart);
+        }
+        linux::log::notice(format!("{id} has a new configuration"));
+        Ok(AppConfig { size })
+    }
+}
+
+fn takes_config(app: &App) -> Result<ConfigChange, Fault> {
+    if app.removal.is_some() {
+        return Err(Fault::new(ErrorClass::Conflict, format!("{} is being removed", app.id)));
+    }
+    app.installed.as_ref().and_then(|installed| installed.granted.config).ok_or_else(|| {
+        Fault::with_hint(
+            ErrorClass::NotGranted,
+            format!("{} takes no configuration", app.id),
+            r#"its manifest lacks the line "Holdfast": { "Config": "restart" } or { "Config": "notify" }"#,
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs::File, io::Read, os::fd::AsRawFd};
+
+    fn content(fd: &OwnedFd) -> String {
+        let mut text = String::new();
+        let mut file = File::from(files::reopen(fd.as_fd(), OFlags::RDONLY).unwrap());
+        file.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn an_app_reads_its_configuration_and_cannot_write_it() {
+        let (passed, kept) = deliver(b"secret", ConfigChange::Restart).unwrap();
+        assert!(kept.is_none());
+        let names: Vec<&str> = passed.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((names, content(&passed[0].1)), (vec!["config"], "secret".to_owned()));
+        assert!(pwrite(&passed[0].1, b"x", 0).is_err());
+        // As the app's user: the owner of everything here may do anything.
+        let path = format!("/proc/self/fd/{}", passed[0].1.as_raw_fd());
+        assert!(std::fs::metadata(path).unwrap().permissions().readonly());
+    }
+
+    #[test]
+    fn a_change_is_read_whole_after_it_was_told() {
+        let (passed, kept) = deliver(b"the longer first one", ConfigChange::Notify).unwrap();
+        kept.unwrap().replace(b"second").unwrap();
+        let mut told = [0; 8];
+        rustix::io::read(&passed[1].1, &mut told).unwrap();
+        assert_eq!((u64::from_ne_bytes(told), content(&passed[0].1)), (1, "second".to_owned()));
+    }
+}
