@@ -108,8 +108,28 @@ impl Client {
         size: u64,
         progress: impl FnMut(u64) + Send + 'static,
     ) -> Result<InstallResult, ClientError> {
+        self.install_at("/v1/apps", bundle, size, progress)
+    }
+
+    /// The same, also of an older version than the one that is there.
+    pub fn install_older(
+        &self,
+        bundle: impl Read + Send + 'static,
+        size: u64,
+        progress: impl FnMut(u64) + Send + 'static,
+    ) -> Result<InstallResult, ClientError> {
+        self.install_at("/v1/apps?downgrade=allowed", bundle, size, progress)
+    }
+
+    fn install_at(
+        &self,
+        path: &str,
+        bundle: impl Read + Send + 'static,
+        size: u64,
+        progress: impl FnMut(u64) + Send + 'static,
+    ) -> Result<InstallResult, ClientError> {
         let patience = SLOW_PATIENCE + Duration::from_secs(size / SLOWEST_BYTES_PER_SECOND);
-        self.call(Method::PUT, "/v1/apps", Upload::new(bundle, size, progress), patience)
+        self.call(Method::PUT, path, Upload::new(bundle, size, progress), patience)
     }
 
     /// Removes an app and erases its data.

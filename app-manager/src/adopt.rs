@@ -156,6 +156,7 @@ impl Manager {
         let id = exited.instance.component.clone();
         let Some(app) = self.apps.get_mut(&id) else { return self.forget(&exited.instance) };
         if app.live.is_none()
+            && app.removal.is_none()
             && app.run.generation == exited.instance.generation
             && matches!(app.run.stood, Stood::Up | Stood::Ready)
         {
@@ -288,11 +289,14 @@ impl Manager {
         let wanted = self.table.get(id).map(|entry| entry.wanted);
         let Some(app) = self.apps.get(id) else { return };
         let failures = app.life.failures;
-        let rests = app.installed.is_some() && !app.verdict_due && app.live.is_none() && app.life.state == State::Stopped;
+        let rests = app.live.is_none() && app.life.state == State::Installed;
         match (wanted, self.mode) {
-            (Some(Wanted::Running), Mode::Normal) if rests => self.feed(id, Event::Start),
-            // It was told to stop, and this daemon ended before it did.
-            (Some(Wanted::Stopped), _) | (_, Mode::Safe) if app.live.is_some() => self.feed(id, Event::Stop),
+            (Some(Wanted::Running), Mode::Normal) if rests && app.installed.is_some() && !app.verdict_due => {
+                self.feed(id, Event::Start)
+            }
+            // It was told to stop: before this boot, or this daemon ended before it did.
+            (Some(Wanted::Stopped), _) if rests || app.live.is_some() => self.feed(id, Event::Stop),
+            (_, Mode::Safe) if app.live.is_some() => self.feed(id, Event::Stop),
             _ => return,
         }
         // A start of ours is no new chance, as an operator's is.
@@ -311,17 +315,22 @@ fn open_app(id: &ComponentId, uid: u32, removing: bool) -> Result<App, files::Fi
     files::make_folder(app::run_folder(id), 0o755)?;
     let run = Run::load(&app::run_folder(id));
     let state = match run.stood {
-        Stood::Down | Stood::Up | Stood::Ready => State::Stopped,
+        _ if removing => State::Removed,
+        Stood::Down | Stood::Up | Stood::Ready => State::Installed,
         Stood::Exited => State::Exited,
+        Stood::Crashed => State::Crashed,
         Stood::Failed => State::Failed,
     };
+    let (trial, failed) = (install::trial(&app::folder(id)), install::failed(&app::folder(id)));
     Ok(App {
         id: id.clone(),
         uid,
         installed: None,
         verdict_due: true,
         problem: None,
-        life: Life { state, failures: run.failures },
+        life: Life { state, failures: run.failures, trial: trial.is_some() },
+        trial,
+        failed,
         log: Log::open(app::log_folder(id))?,
         meter: Meter::new(now),
         minute: Minute::default(),

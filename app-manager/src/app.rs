@@ -3,6 +3,7 @@
 use crate::{
     config::Delivered,
     denials::Minute,
+    install::Trial,
     life::{Event, Life, Rules, State},
     limits,
     log::{
@@ -20,7 +21,7 @@ use ipc::messages::{
 };
 use linux::{cgroup::Cgroup, log::printable, poll::Poller};
 use manifest::{
-    api::{AppState, AppStatus, LogStream},
+    api::{AppState, AppStatus, FailedUpdate, LogStream},
     app::AppManifest,
     names::ComponentId,
     places,
@@ -42,6 +43,10 @@ pub struct App {
     pub problem: Option<String>,
     /// Its life.
     pub life: Life,
+    /// The trial that the installed version is on.
+    pub trial: Option<Trial>,
+    /// The update that failed last.
+    pub failed: Option<Trial>,
     /// Its log.
     pub log: Log,
     /// Limits how much of it is kept.
@@ -133,6 +138,7 @@ impl App {
         let section = self.installed.as_ref().map(|installed| installed.manifest.holdfast.clone()).unwrap_or_default();
         Rules {
             restart: section.restart,
+            back_off: section.back_off,
             grace: section.stop_grace.duration(),
             ready_timeout: section.ready_timeout.map(|t| t.duration()),
             watchdog: section.watchdog.map(|t| t.duration()),
@@ -167,10 +173,11 @@ impl App {
     /// Copies of its life what outlives this process.
     pub fn note_life(&mut self) {
         let stood = match self.life.state {
-            State::Stopped | State::BackOff { .. } => Stood::Down,
-            State::Starting { .. } | State::Stopping { .. } => Stood::Up,
-            State::Running { .. } => Stood::Ready,
+            State::Installed | State::Stopped | State::BackOff { .. } | State::Removed => Stood::Down,
+            State::Ready { .. } | State::Degraded { ready: true, .. } => Stood::Ready,
+            State::Starting { .. } | State::Running { .. } | State::Degraded { .. } | State::Stopping { .. } => Stood::Up,
             State::Exited => Stood::Exited,
+            State::Crashed => Stood::Crashed,
             State::Failed => Stood::Failed,
         };
         if (self.run.stood, self.run.failures) != (stood, self.life.failures) {
@@ -205,11 +212,21 @@ impl App {
             status: self.problem.as_ref().or(self.run.status.as_ref()).map(|words| printable(words, PROBLEM_LIMIT)),
             last_exit: self.run.last_exit.clone(),
             starts: self.run.starts,
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of seconds up to 75")]
+            failures: self.life.failures,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number of seconds, of some days at most"
+            )]
             next_try_seconds: next_try.map(|seconds| seconds as u64),
             storage: self.installed.as_ref().and_then(|installed| installed.granted.storage),
             uid: self.uid,
             ready_at_ms: self.run.ready_at_ms,
+            returns_to: self.trial.as_ref().map(|trial| trial.returns_to),
+            failed_update: self
+                .failed
+                .as_ref()
+                .map(|trial| FailedUpdate { version: trial.version, why: trial.failed.clone().unwrap_or_default() }),
         }
     }
 }

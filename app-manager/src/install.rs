@@ -3,6 +3,9 @@
 //! Two halves. [`seal`] and [`compare_manifest`] make sure that what lies on the disk is what was judged, on a file that
 //! has no name yet. [`STEPS`] then give it names, one durable change per step: a power cut after any of them leaves
 //! either the old version or the new one installed, whole, and [`recover`] clears away what was laid beside it.
+//!
+//! A version that took another's place is on trial while its folder holds a mark, [`Trial`]: [`keep`] removes that, and
+//! [`RETURN_STEPS`] bring the one before back, as durably. The mark that lies in `previous` tells of the one that failed.
 
 use crate::{
     fault::Fault,
@@ -10,12 +13,13 @@ use crate::{
     monitor::{Judged, contents},
 };
 use linux::files::{self, FileError};
-use manifest::{api::ErrorClass, app::MANIFEST_LIMIT, names::Sha256Hex};
+use manifest::{api::ErrorClass, app::MANIFEST_LIMIT, names::Sha256Hex, read};
 use rustix::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     fs::{AtFlags, CWD, OFlags, RenameFlags, fsync, ftruncate, linkat, renameat_with},
     io::Errno,
 };
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Names inside an app's folder.
@@ -26,10 +30,15 @@ pub const PREVIOUS: &str = "previous";
 pub const IMAGE: &str = "image.erofs";
 /// Name of the envelope in each of them.
 pub const ENVELOPE: &str = "envelope";
+/// Name of the mark of one that is on trial.
+const TRIAL: &str = "trial";
 /// The new version while it is laid; the old one for a moment after the switch.
 const INCOMING: &str = "incoming";
 /// The old version on its way to `previous`.
 const RETIRED: &str = "retired";
+
+/// Longest mark that is read.
+const TRIAL_LIMIT: usize = 16 * 1024;
 
 /// fs-verity, as the kernel does it or as a test wants it.
 pub trait Verity {
@@ -95,6 +104,20 @@ pub struct Incoming<'a> {
     pub envelope: &'a [u8],
     /// What becomes of the version that is there.
     pub old: Old,
+    /// The trial it begins.
+    pub trial: Option<Trial>,
+}
+
+/// The mark of a version that has not proved itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// The version.
+    pub version: u64,
+    /// The one that comes back if it fails.
+    pub returns_to: u64,
+    /// Why it failed, once it has.
+    pub failed: Option<String>,
 }
 
 /// What becomes of the version that is there.
@@ -102,7 +125,7 @@ pub struct Incoming<'a> {
 pub enum Old {
     /// It becomes `previous`.
     Kept,
-    /// The same version is laid again: `previous` stays what it is.
+    /// The same image is laid again, or the one there is on trial: `previous` stays what it is.
     Dropped,
 }
 
@@ -126,11 +149,62 @@ pub fn install(incoming: &Incoming<'_>) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Clears away what an installation that was cut off left in an app's folder. Also the last step of one that was not.
+/// Clears away what an installation or a return that was cut off left in an app's folder. Also the last step of one that was
+/// not.
 pub fn recover(folder: &Path) -> Result<(), FileError> {
     folders::remove_flat(&folder.join(INCOMING))?;
     folders::remove_flat(&folder.join(RETIRED))?;
+    if failed(folder).is_some() {
+        [IMAGE, ENVELOPE].iter().try_for_each(|name| files::remove(folder.join(PREVIOUS).join(name)))?;
+    }
     files::sync_folder(folder)
+}
+
+/// The trial that the installed version is on.
+pub fn trial(folder: &Path) -> Option<Trial> {
+    mark(&folder.join(CURRENT))
+}
+
+/// The update that failed last, if nothing was installed since.
+pub fn failed(folder: &Path) -> Option<Trial> {
+    mark(&folder.join(PREVIOUS))
+}
+
+/// One that cannot be read is a mark all the same.
+fn mark(version: &Path) -> Option<Trial> {
+    match files::read(version.join(TRIAL), TRIAL_LIMIT) {
+        Err(e) if e.is_missing() => None,
+        read => Some(read::json("trial", &read.unwrap_or_default(), TRIAL_LIMIT).unwrap_or_default()),
+    }
+}
+
+/// The installed version has proved itself.
+pub fn keep(folder: &Path) -> Result<(), FileError> {
+    files::remove(folder.join(CURRENT).join(TRIAL))?;
+    files::sync_folder(folder.join(CURRENT))
+}
+
+type ReturnStep = fn(&Path, &Trial) -> Result<(), FileError>;
+
+/// The steps of a return, each durable when it returns. Before the second the trial goes on after a power cut.
+pub const RETURN_STEPS: [(&str, ReturnStep); 3] = [
+    ("write down why", |folder, trial| write_mark(&folder.join(CURRENT), trial)),
+    ("switch back", |folder, _| {
+        rename(&folder.join(PREVIOUS), &folder.join(CURRENT), RenameFlags::EXCHANGE)?;
+        files::sync_folder(folder)
+    }),
+    ("clear the failed version away", |folder, _| recover(folder)),
+];
+
+/// Brings the version before back; `trial` tells why.
+pub fn go_back(folder: &Path, trial: &Trial) -> Result<(), FileError> {
+    RETURN_STEPS.iter().try_for_each(|(_, step)| step(folder, trial))
+}
+
+fn write_mark(version: &Path, trial: &Trial) -> Result<(), FileError> {
+    let path = version.join(TRIAL);
+    let bytes = serde_json::to_vec(trial).map_err(|e| FileError::new("write", &path, std::io::Error::other(e)))?;
+    files::write_durably(path, &bytes, 0o600)
 }
 
 /// Removes an app's folder with both versions.
@@ -160,6 +234,7 @@ fn lay(incoming: &Incoming<'_>) -> Result<(), FileError> {
     let unnamed = format!("/proc/self/fd/{}", incoming.image.as_raw_fd());
     linkat(CWD, unnamed, CWD, &image, AtFlags::SYMLINK_FOLLOW).map_err(|e| FileError::new("link", &image, e))?;
     files::write_durably(laid.join(ENVELOPE), incoming.envelope, 0o600)?;
+    incoming.trial.iter().try_for_each(|trial| write_mark(&laid, trial))?;
     files::sync_folder(&incoming.folder)
 }
 

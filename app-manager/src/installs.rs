@@ -3,7 +3,7 @@
 use crate::{
     app::{self, App, Installed},
     fault::Fault,
-    install::{self, Incoming, Old},
+    install::{self, Incoming, Old, Trial},
     life::Event,
     log::Log,
     manager::{Manager, Mode, Source},
@@ -13,7 +13,8 @@ use crate::{
 };
 use linux::{clock, files};
 use manifest::{
-    api::{Done, ErrorClass, EventKind, InstallResult},
+    api::{Done, Downgrade, ErrorClass, EventKind, InstallResult},
+    image::Role,
     names::ComponentId,
 };
 use rustix::fd::{AsFd, OwnedFd};
@@ -22,6 +23,8 @@ use std::time::Duration;
 /// A bundle on its way from the upload to an installed app.
 pub struct Pending {
     stage: Stage,
+    /// Whether it may be an older version than the one that is there.
+    downgrade: Downgrade,
     /// Connection that waits for the result.
     reply_to: u64,
 }
@@ -39,28 +42,28 @@ const VERDICT_TIMEOUT: Duration = Duration::from_secs(240);
 
 impl Manager {
     /// An upload is finished: asks for a verdict. The caller is answered when it is installed, or refused.
-    pub fn commit(&mut self, upload: u64, reply_to: u64) -> Result<(), Fault> {
+    pub fn commit(&mut self, upload: u64, downgrade: Downgrade, reply_to: u64) -> Result<(), Fault> {
         let image = self.uploads.commit(upload)?;
         let verification = Verification::ask(image.as_fd())?;
         let token = self.watch_stage(&verification)?;
         let deadline = clock::since_boot() + VERDICT_TIMEOUT;
-        self.pending.insert(token, Pending { stage: Stage::Judging { verification, image, deadline }, reply_to });
+        self.pending.insert(token, Pending { stage: Stage::Judging { verification, image, deadline }, downgrade, reply_to });
         Ok(())
     }
 
     /// A stage of an installation ended; the next one begins, or the caller is answered.
     pub fn go_on_installing(&mut self, token: u64) {
-        let Some(Pending { stage, reply_to }) = self.pending.remove(&token) else { return };
+        let Some(Pending { stage, downgrade, reply_to }) = self.pending.remove(&token) else { return };
         let result = match stage {
             Stage::Judging { verification, image, .. } => {
                 self.unwatch(&verification, token);
-                verification
-                    .answer()
-                    .and_then(|(judged, envelope)| self.begin_sealing(judged, envelope, image, reply_to).map(|()| None))
+                verification.answer().and_then(|(judged, envelope)| {
+                    self.begin_sealing(judged, envelope, image, downgrade, reply_to).map(|()| None)
+                })
             }
             Stage::Sealing { sealing, judged, envelope } => {
                 self.unwatch(&sealing, token);
-                sealing.finish().and_then(|image| self.install(judged, &envelope, image)).map(Some)
+                sealing.finish().and_then(|image| self.install(judged, &envelope, image, downgrade)).map(Some)
             }
         };
         match result {
@@ -93,32 +96,46 @@ impl Manager {
     }
 
     /// Refuses what can be refused at once, and has the rest sealed.
-    fn begin_sealing(&mut self, judged: Judged, envelope: Vec<u8>, image: OwnedFd, reply_to: u64) -> Result<(), Fault> {
-        self.acceptable(&judged)?;
+    fn begin_sealing(
+        &mut self,
+        judged: Judged,
+        envelope: Vec<u8>,
+        image: OwnedFd,
+        downgrade: Downgrade,
+        reply_to: u64,
+    ) -> Result<(), Fault> {
+        self.acceptable(&judged, downgrade)?;
         self.accept(&judged.verdict.component, judged.clone(), image.try_clone().map_err(descriptor_fault)?)?;
         let sealing = Sealing::begin(image, judged.clone())?;
         let token = self.watch_stage(&sealing)?;
-        self.pending.insert(token, Pending { stage: Stage::Sealing { sealing, judged, envelope }, reply_to });
+        self.pending.insert(token, Pending { stage: Stage::Sealing { sealing, judged, envelope }, downgrade, reply_to });
         Ok(())
     }
 
-    fn install(&mut self, judged: Judged, envelope: &[u8], image: OwnedFd) -> Result<InstallResult, Fault> {
+    fn install(&mut self, judged: Judged, envelope: &[u8], image: OwnedFd, downgrade: Downgrade) -> Result<InstallResult, Fault> {
         let id = judged.verdict.component.clone();
-        let installed = self.make_sure(judged, image).inspect_err(|fault| {
+        let installed = self.make_sure(judged, image, downgrade).inspect_err(|fault| {
             if fault.class() == ErrorClass::Untrusted {
                 self.monitor.report(EventKind::BundleRefused, id.as_str(), &fault.to_string());
             }
         })?;
         let version = installed.verdict.version;
         let uid = self.table.uid(&id).map_err(table_fault)?;
-        let replaced = self.apps.get(&id).and_then(|app| app.installed.as_ref()).map(|old| old.verdict.version);
-        let old = if replaced == Some(version) { Old::Dropped } else { Old::Kept };
-        let incoming = Incoming { folder: app::folder(&id), image: installed.image.as_fd(), envelope, old };
+        let there = self.apps.get(&id).and_then(|app| Some((app.installed.as_ref()?.verdict.clone(), app.trial.clone())));
+        let replaced = there.as_ref().map(|(verdict, _)| verdict.version);
+        let begins = |returns_to| Some(Trial { version, returns_to, failed: None });
+        let (old, trial) = match there {
+            None => (Old::Kept, None),
+            Some((old, trial)) if old.digest == installed.verdict.digest => (Old::Dropped, trial),
+            Some((_, Some(trial))) => (Old::Dropped, begins(trial.returns_to)),
+            Some((old, None)) => (Old::Kept, begins(old.version)),
+        };
+        let incoming = Incoming { folder: app::folder(&id), image: installed.image.as_fd(), envelope, old, trial };
         install::install(&incoming).inspect_err(|_| drop(install::recover(&app::folder(&id))))?;
         self.table
             .update(&id, |entry| {
                 entry.wanted = Wanted::Running;
-                entry.floor = entry.floor.max(version);
+                entry.floor = if downgrade == Downgrade::Allowed { version } else { entry.floor.max(version) };
             })
             .map_err(table_fault)?;
         if !self.apps.contains_key(&id) && !self.open_app(&id, uid, false) {
@@ -136,8 +153,8 @@ impl Manager {
 
     /// Everything that can speak against a sealed image, before anything of it gets a name: what was looked at before the
     /// sealing too, because other apps came and went meanwhile.
-    fn make_sure(&mut self, judged: Judged, image: OwnedFd) -> Result<Installed, Fault> {
-        self.acceptable(&judged)?;
+    fn make_sure(&mut self, judged: Judged, image: OwnedFd, downgrade: Downgrade) -> Result<Installed, Fault> {
+        self.acceptable(&judged, downgrade)?;
         let in_image = self.launcher.open_manifest(image.as_fd())?;
         install::compare_manifest(&in_image, &judged.manifest)?;
         let id = judged.verdict.component.clone();
@@ -145,7 +162,7 @@ impl Manager {
     }
 
     /// Whether this device takes this version of this app now.
-    fn acceptable(&self, judged: &Judged) -> Result<(), Fault> {
+    fn acceptable(&self, judged: &Judged, downgrade: Downgrade) -> Result<(), Fault> {
         let id = &judged.verdict.component;
         if self.mode == Mode::GoingDown {
             return Err(Fault::with_hint(ErrorClass::Conflict, "the device is going down", "try again after it has started"));
@@ -153,23 +170,41 @@ impl Manager {
         if self.apps.get(id).is_some_and(|app| app.removal.is_some()) {
             return Err(Fault::with_hint(ErrorClass::Conflict, format!("{id} is being removed"), "try again when it is gone"));
         }
-        let (version, floor) = (judged.verdict.version, self.table.get(id).map_or(0, |entry| entry.floor));
-        if version < floor {
-            let message = format!("version {version} is older than {floor}, which was installed before");
-            let hint = "raise the bundle's version; or remove the app with its data first, to go back on purpose";
-            return Err(Fault::with_hint(ErrorClass::Conflict, message, hint));
-        }
-        Ok(())
+        let floor = self.table.get(id).map_or(0, |entry| entry.floor);
+        refuse_older(judged.verdict.version, floor, downgrade, self.downgrades)
     }
 
     fn run_installed(&mut self, id: &ComponentId, installed: Installed) {
         let Some(app) = self.apps.get_mut(id) else { return };
         app.say(&format!("version {} is installed", installed.verdict.version), clock::since_boot());
         (app.installed, app.verdict_due, app.problem) = (Some(installed), false, None);
+        (app.trial, app.failed) = (install::trial(&app::folder(id)), install::failed(&app::folder(id)));
+        app.life.trial = app.trial.is_some();
         (app.run.starts, app.run_changed) = (0, true);
         if self.mode == Mode::Normal {
             self.feed(id, Event::Restart);
         }
+    }
+
+    /// Brings the version before back; it is judged like any that is found installed, then started.
+    pub fn go_back(&mut self, id: &ComponentId) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        let why = app.run.last_exit.clone().unwrap_or_default();
+        let failed = Trial { failed: Some(why.clone()), ..app.trial.take().unwrap_or_default() };
+        let words = format!("version {} did not get ready ({why})", failed.version);
+        let result = install::go_back(&app::folder(id), &failed);
+        let words = match &result {
+            Ok(()) => format!("{words}: version {} is back", failed.returns_to),
+            Err(e) => format!("{words}, and version {} could not be brought back: {}", failed.returns_to, files::chain(e)),
+        };
+        app.say(&words, clock::since_boot());
+        linux::log::error(format!("{id}: {words}"));
+        app.installed = None;
+        match result {
+            Ok(()) => (app.failed, app.verdict_due, self.retry_at) = (Some(failed), true, Duration::ZERO),
+            Err(_) => app.problem = Some(words.clone()),
+        }
+        self.monitor.report(EventKind::UpdateFailed, id.as_str(), &words);
     }
 
     /// Begins to remove an app; the caller is answered when nothing of it is left.
@@ -183,7 +218,7 @@ impl Manager {
                 waiting.push(reply_to);
             }
         }
-        self.feed(id, Event::Stop);
+        self.feed(id, Event::Remove);
         self.go_on_removing(id);
         Ok(())
     }
@@ -248,6 +283,20 @@ impl Manager {
     }
 }
 
+/// No version older than the floor, except on purpose and where the image lets somebody. Which role that is device-api holds
+/// its clients to; that there is one at all is held here too, against a device-api that was taken over.
+fn refuse_older(version: u64, floor: u64, wish: Downgrade, allowed: Option<Role>) -> Result<(), Fault> {
+    if version >= floor || (wish == Downgrade::Allowed && allowed.is_some()) {
+        return Ok(());
+    }
+    let message = format!("version {version} is older than {floor}, which was installed before");
+    let hint = match allowed {
+        None => "raise the bundle's version; this device's image lets nobody go back".to_owned(),
+        Some(role) => format!("raise the bundle's version; or let the role `{role}` go back with --allow-downgrade"),
+    };
+    Err(Fault::with_hint(ErrorClass::Conflict, message, hint))
+}
+
 fn descriptor_fault(error: std::io::Error) -> Fault {
     Fault::new(ErrorClass::Internal, format!("cannot copy a descriptor: {error}"))
 }
@@ -257,5 +306,35 @@ pub fn table_fault(error: TableError) -> Fault {
     match error {
         TableError::File(e) => e.into(),
         other => Fault::new(ErrorClass::Internal, files::chain(&other)),
+    }
+}
+
+impl App {
+    /// The installed version has proved itself.
+    pub fn keep(&mut self, now: Duration) {
+        self.trial = None;
+        self.say("this version has proved itself", now);
+        if let Err(e) = install::keep(&app::folder(&self.id)) {
+            linux::log::error(format!("{}: its trial goes on after a restart: {}", self.id, files::chain(&e)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_version_is_refused_unless_it_is_wished_for_and_the_image_lets_somebody() {
+        let developer = Some(Role::Developer);
+        for (version, wish, allowed, fine) in [
+            (2, Downgrade::Refused, None, true),
+            (1, Downgrade::Refused, None, false),
+            (1, Downgrade::Refused, developer, false),
+            (1, Downgrade::Allowed, None, false),
+            (1, Downgrade::Allowed, developer, true),
+        ] {
+            assert_eq!(refuse_older(version, 2, wish, allowed).is_ok(), fine, "{version} {wish:?} {allowed:?}");
+        }
     }
 }

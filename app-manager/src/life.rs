@@ -1,40 +1,56 @@
 //! Step 5 of the README's path: its life, one enum with the data of each state, one transition function, no I/O.
 //!
-//! ```text
-//!            start                launched, ready               stop, restart
-//! Stopped ──────────▶ Starting ──────────────────▶ Running ─────────────────────┐
-//!    ▲                 ▲  │ late, launch failed     │ ended, watchdog late       ▼
-//!    │ stop            │  ▼                         ▼                        Stopping
-//!    ├──────────────── BackOff ◀── failure ─────────┤                           │ ended
-//!    ├──────────────── Failed  ◀── budget spent ────┤    restart policy         ▼
-//!    └──────────────── Exited  ◀────────────────────┘                Stopped, Starting or failure
-//! ```
+//! `docs/app-life.md` has all transitions. It is made from the table in `life/tests/table.rs`, whose rows are tried one by one,
+//! and outside of which no sequence of events leads.
 //!
 //! Times are since the kernel's start. What a transition wants done comes back as an [`Action`]; the manager does it and
 //! tells the outcome as the next event. An event that cannot happen in a state is an error value, never an assertion.
 
-use crate::back_off::{self, BUDGET, STABLE};
-use manifest::{api::AppState, holdfast::Restart};
+use crate::back_off;
+use manifest::{
+    api::AppState,
+    holdfast::{self, Restart},
+};
 use std::time::Duration;
 
 /// What an app is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Told to stay stopped, or not yet started.
+    /// Not started yet.
+    Installed,
+    /// Told to stay stopped.
     Stopped,
     /// Launched or about to be; not ready.
     Starting {
         /// When the launch began.
         since: Duration,
-        /// When READY=1 is overdue; absent: it counts as ready once launched.
+        /// When READY=1 is overdue; absent: it counts as running once launched.
         deadline: Option<Duration>,
     },
-    /// Runs.
+    /// Runs; its manifest asks for no READY=1.
     Running {
-        /// When it became ready.
+        /// When it was launched.
         since: Duration,
-        /// When the next WATCHDOG=1 is overdue.
+        /// When the next WATCHDOG=1 is late.
         watchdog: Option<Duration>,
+        /// When it has proved itself by running, if it is on trial.
+        proved: Option<Duration>,
+    },
+    /// Said READY=1.
+    Ready {
+        /// When.
+        since: Duration,
+        /// When the next WATCHDOG=1 is late.
+        watchdog: Option<Duration>,
+    },
+    /// WATCHDOG=1 is late.
+    Degraded {
+        /// When it was launched or became ready.
+        since: Duration,
+        /// When it is killed.
+        kill_at: Duration,
+        /// Whether it had said READY=1.
+        ready: bool,
     },
     /// Told to end.
     Stopping {
@@ -43,8 +59,10 @@ pub enum State {
         /// What follows its end.
         next: Next,
     },
-    /// Ended by itself, and the manifest wants no restart.
+    /// Ended by itself with status 0, and the manifest wants no restart.
     Exited,
+    /// Failed, and the manifest wants no restart.
+    Crashed,
     /// Started again at this time.
     BackOff {
         /// When.
@@ -52,6 +70,8 @@ pub enum State {
     },
     /// Given up until an operator or an update acts.
     Failed,
+    /// Told to go, and ended.
+    Removed,
 }
 
 /// What follows when a stopping app has ended.
@@ -63,6 +83,10 @@ pub enum Next {
     Start,
     /// It was killed for a failure of its own.
     Recover,
+    /// It was on trial and not ready in time: the version before comes back.
+    Return,
+    /// It is removed.
+    Remove,
 }
 
 /// What happens to an app.
@@ -74,6 +98,8 @@ pub enum Event {
     Stop,
     /// It shall end and start again.
     Restart,
+    /// It shall end and go.
+    Remove,
     /// launcher started it.
     Launched,
     /// It could not be started.
@@ -108,7 +134,15 @@ pub enum Action {
     KillNotReady,
     /// Kill its control group: WATCHDOG=1 is overdue.
     KillHung,
-    /// Tell the log that it is given up.
+    /// Tell the log that its watchdog is late.
+    TellLate,
+    /// Tell the log that its watchdog was heard again.
+    TellHeard,
+    /// The new version has proved itself: its trial is over.
+    Keep,
+    /// Bring the version before back.
+    Return,
+    /// Tell whoever operates it that it is given up.
     GiveUp,
 }
 
@@ -117,6 +151,8 @@ pub enum Action {
 pub struct Rules {
     /// When it is started again.
     pub restart: Restart,
+    /// How often and how fast.
+    pub back_off: holdfast::BackOff,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
     /// Time to READY=1.
@@ -140,66 +176,102 @@ pub struct Life {
     pub state: State,
     /// Failures since the last stable run, installation or operator's start.
     pub failures: u32,
+    /// A new version that has not proved itself; the one before lies beside it.
+    pub trial: bool,
 }
+
+type Transition = (State, Option<Action>);
 
 impl Life {
     /// The one transition function. `random` moves pauses.
     pub fn on(&mut self, event: Event, rules: &Rules, now: Duration, random: u32) -> Result<Option<Action>, Impossible> {
-        use State::{BackOff, Exited, Failed, Running, Starting, Stopped, Stopping};
+        use State::{
+            BackOff, Crashed, Degraded, Exited, Failed, Installed, Ready, Removed, Running, Starting, Stopped, Stopping,
+        };
         let starting = Starting { since: now, deadline: rules.ready_timeout.map(|t| now + t) };
-        let running = Running { since: now, watchdog: rules.watchdog.map(|t| now + t) };
         let stopping = |next| Stopping { kill_at: Some(now + rules.grace), next };
-        let killed = Stopping { kill_at: None, next: Next::Recover };
+        let killed = |next| Stopping { kill_at: None, next };
+        let watchdog = rules.watchdog.map(|t| now + t);
         let overdue = |at: Option<Duration>| at.is_some_and(|at| at <= now);
         let (state, action) = match (self.state, event) {
-            (Stopped | Exited | Failed | BackOff { .. }, Event::Start | Event::Restart) => {
+            (Installed | Stopped | Exited | Crashed | Failed | BackOff { .. }, Event::Start | Event::Restart) => {
                 self.failures = 0;
                 (starting, Some(Action::Launch))
             }
-            (Starting { .. } | Running { .. }, Event::Start) => (self.state, None),
-            (Starting { .. } | Running { .. }, Event::Restart) => {
+            (Starting { .. } | Running { .. } | Ready { .. } | Degraded { .. }, Event::Start) => (self.state, None),
+            (Starting { .. } | Running { .. } | Ready { .. } | Degraded { .. }, Event::Restart) => {
                 self.failures = 0;
                 (stopping(Next::Start), Some(Action::Terminate))
             }
+
+            (Installed | Stopped | Exited | Crashed | Failed | BackOff { .. }, Event::Stop) => (Stopped, None),
+            (Starting { .. } | Running { .. } | Ready { .. } | Degraded { .. }, Event::Stop) => {
+                (stopping(Next::Stay), Some(Action::Terminate))
+            }
+
+            (Installed | Stopped | Exited | Crashed | Failed | BackOff { .. }, Event::Remove) => (Removed, None),
+            (Starting { .. } | Running { .. } | Ready { .. } | Degraded { .. }, Event::Remove) => {
+                (stopping(Next::Remove), Some(Action::Terminate))
+            }
+            // What is told to go has gone, and nobody calls it back.
+            (Removed | Stopping { next: Next::Remove, .. }, Event::Start | Event::Stop | Event::Restart | Event::Remove) => {
+                (self.state, None)
+            }
             (Stopping { kill_at, .. }, Event::Start | Event::Restart) => (Stopping { kill_at, next: Next::Start }, None),
-
-            (Stopped | Exited | Failed | BackOff { .. }, Event::Stop) => (Stopped, None),
-            (Starting { .. } | Running { .. }, Event::Stop) => (stopping(Next::Stay), Some(Action::Terminate)),
             (Stopping { kill_at, .. }, Event::Stop) => (Stopping { kill_at, next: Next::Stay }, None),
+            (Stopping { kill_at, .. }, Event::Remove) => (Stopping { kill_at, next: Next::Remove }, None),
 
-            (Starting { deadline: None, .. }, Event::Launched) => (running, None),
+            (Starting { deadline: None, .. }, Event::Launched) => (self.running(now, rules, now), None),
             (Starting { .. }, Event::Launched) => (self.state, None),
-            (Starting { .. }, Event::LaunchFailed) => self.failure(now, random),
+            (Starting { .. }, Event::LaunchFailed) => self.failure(Restart::Always, rules, now, random),
             (Starting { .. }, Event::LaunchDeferred) => (BackOff { until: now + DEFERRED }, None),
 
-            (Starting { .. }, Event::Ready) => (running, None),
-            (Running { since, .. }, Event::Ping) => (Running { since, watchdog: rules.watchdog.map(|t| now + t) }, None),
+            (Starting { .. } | Running { .. } | Degraded { ready: false, .. }, Event::Ready) => {
+                self.keep(Ready { since: now, watchdog })
+            }
+            (Running { since, .. }, Event::Ping) => (self.running(since, rules, now), None),
+            (Ready { since, .. }, Event::Ping) => (Ready { since, watchdog }, None),
+            (Degraded { since, ready: true, .. }, Event::Ping) => (Ready { since, watchdog }, Some(Action::TellHeard)),
+            (Degraded { since, .. }, Event::Ping) => (self.running(since, rules, now), Some(Action::TellHeard)),
             // Late or early words of an app that is told to end, or that speaks twice, change nothing.
             (_, Event::Ready | Event::Ping) => (self.state, None),
 
-            (Starting { since, .. } | Running { since, .. }, Event::Ended { clean }) => {
-                if now.saturating_sub(since) >= STABLE {
+            (
+                Starting { since, .. } | Running { since, .. } | Ready { since, .. } | Degraded { since, .. },
+                Event::Ended { clean },
+            ) => {
+                if now.saturating_sub(since) >= rules.back_off.stable_after.duration() {
                     self.failures = 0;
                 }
-                match rules.restart {
-                    Restart::Never => (Exited, None),
-                    Restart::OnFailure if clean => (Exited, None),
-                    Restart::OnFailure | Restart::Always => self.failure(now, random),
+                if clean && rules.restart != Restart::Always {
+                    self.keep(Exited)
+                } else {
+                    self.failure(rules.restart, rules, now, random)
                 }
             }
             (Stopping { next: Next::Stay, .. }, Event::Ended { .. } | Event::Lost) => (Stopped, None),
+            (Stopping { next: Next::Remove, .. }, Event::Ended { .. } | Event::Lost) => (Removed, None),
+            (Stopping { next: Next::Return, .. }, Event::Ended { .. } | Event::Lost) => self.go_back(),
             (Stopping { next: Next::Start, .. }, Event::Ended { .. }) => (starting, Some(Action::Launch)),
-            (Stopping { next: Next::Recover, .. }, Event::Ended { .. }) => match rules.restart {
-                Restart::Never => (Failed, Some(Action::GiveUp)),
-                Restart::OnFailure | Restart::Always => self.failure(now, random),
-            },
-            (Starting { .. } | Running { .. } | Stopping { .. }, Event::Lost) => (BackOff { until: now + DEFERRED }, None),
-
-            (Starting { deadline, .. }, Event::Tick) if overdue(deadline) => (killed, Some(Action::KillNotReady)),
-            (Running { watchdog, .. }, Event::Tick) if overdue(watchdog) => (killed, Some(Action::KillHung)),
-            (Stopping { kill_at, next }, Event::Tick) if overdue(kill_at) => {
-                (Stopping { kill_at: None, next }, Some(Action::KillLate))
+            (Stopping { next: Next::Recover, .. }, Event::Ended { .. }) => self.failure(rules.restart, rules, now, random),
+            (Starting { .. } | Running { .. } | Ready { .. } | Degraded { .. } | Stopping { .. }, Event::Lost) => {
+                (BackOff { until: now + DEFERRED }, None)
             }
+
+            (Starting { deadline, .. }, Event::Tick) if overdue(deadline) => {
+                (killed(if self.trial { Next::Return } else { Next::Recover }), Some(Action::KillNotReady))
+            }
+            (Running { since, watchdog: late, .. }, Event::Tick) if overdue(late) => {
+                (Degraded { since, kill_at: watchdog.unwrap_or(now), ready: false }, Some(Action::TellLate))
+            }
+            (Running { since, watchdog, proved }, Event::Tick) if overdue(proved) => {
+                self.keep(Running { since, watchdog, proved: None })
+            }
+            (Ready { since, watchdog: late }, Event::Tick) if overdue(late) => {
+                (Degraded { since, kill_at: watchdog.unwrap_or(now), ready: true }, Some(Action::TellLate))
+            }
+            (Degraded { kill_at, .. }, Event::Tick) if overdue(Some(kill_at)) => (killed(Next::Recover), Some(Action::KillHung)),
+            (Stopping { kill_at, next }, Event::Tick) if overdue(kill_at) => (killed(next), Some(Action::KillLate)),
             (BackOff { until }, Event::Tick) if until <= now => (starting, Some(Action::Launch)),
             (_, Event::Tick) => (self.state, None),
 
@@ -209,27 +281,47 @@ impl Life {
         Ok(action)
     }
 
-    fn failure(&mut self, now: Duration, random: u32) -> (State, Option<Action>) {
+    fn running(&self, since: Duration, rules: &Rules, now: Duration) -> State {
+        let proved = self.trial.then(|| since + rules.back_off.stable_after.duration());
+        State::Running { since, watchdog: rules.watchdog.map(|t| now + t), proved }
+    }
+
+    /// A trial ends well with this state.
+    fn keep(&mut self, state: State) -> Transition {
+        (state, std::mem::take(&mut self.trial).then_some(Action::Keep))
+    }
+
+    /// One failure more. `restart`: of an app that ended, as its manifest says; what could not be launched is tried again.
+    fn failure(&mut self, restart: Restart, rules: &Rules, now: Duration, random: u32) -> Transition {
         self.failures = self.failures.saturating_add(1);
-        if self.failures >= BUDGET {
-            return (State::Failed, Some(Action::GiveUp));
+        match restart {
+            Restart::Never if !self.trial => (State::Crashed, None),
+            Restart::Always | Restart::OnFailure if self.failures < rules.back_off.give_up_after => {
+                (State::BackOff { until: now + back_off::pause(&rules.back_off, self.failures, random) }, None)
+            }
+            _ if self.trial => self.go_back(),
+            _ => (State::Failed, Some(Action::GiveUp)),
         }
-        (State::BackOff { until: now + back_off::pause(self.failures, random) }, None)
+    }
+
+    /// A trial ends badly. The version before is judged, then started like any that was installed.
+    fn go_back(&mut self) -> Transition {
+        (self.failures, self.trial) = (0, false);
+        (State::Installed, Some(Action::Return))
     }
 
     /// Of an instance that was found running. Its rules are not known before it is judged, so nothing is overdue yet.
     pub fn adopt(&mut self, ready: bool, now: Duration) {
         self.state =
-            if ready { State::Running { since: now, watchdog: None } } else { State::Starting { since: now, deadline: None } };
+            if ready { State::Ready { since: now, watchdog: None } } else { State::Starting { since: now, deadline: None } };
     }
 
     /// Its rules are known now. Deadlines begin anew: what was said while nobody listened is not held against it.
     pub fn arm(&mut self, rules: &Rules, now: Duration) {
         self.state = match (self.state, rules.ready_timeout) {
             (State::Starting { since, deadline: None }, Some(t)) => State::Starting { since, deadline: Some(now + t) },
-            (State::Starting { since, deadline: None } | State::Running { since, watchdog: None }, _) => {
-                State::Running { since, watchdog: rules.watchdog.map(|t| now + t) }
-            }
+            (State::Starting { since, deadline: None }, None) => self.running(since, rules, now),
+            (State::Ready { since, watchdog: None }, _) => State::Ready { since, watchdog: rules.watchdog.map(|t| now + t) },
             (state, _) => state,
         };
     }
@@ -238,23 +330,37 @@ impl Life {
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
             State::Starting { deadline, .. } => deadline,
-            State::Running { watchdog, .. } => watchdog,
+            State::Running { watchdog, proved, .. } => watchdog.into_iter().chain(proved).min(),
+            State::Ready { watchdog, .. } => watchdog,
+            State::Degraded { kill_at, .. } => Some(kill_at),
             State::Stopping { kill_at, .. } => kill_at,
             State::BackOff { until } => Some(until),
-            State::Stopped | State::Exited | State::Failed => None,
+            State::Installed | State::Stopped | State::Exited | State::Crashed | State::Failed | State::Removed => None,
         }
     }
 
     /// As the device API says it.
     pub fn shown(&self) -> AppState {
         match self.state {
+            State::Starting { .. }
+            | State::BackOff { .. }
+            | State::Stopping { next: Next::Start | Next::Recover | Next::Return, .. }
+                if self.trial =>
+            {
+                AppState::Updating
+            }
+            State::Installed => AppState::Installed,
             State::Stopped => AppState::Stopped,
             State::Starting { .. } => AppState::Starting,
             State::Running { .. } => AppState::Running,
+            State::Ready { .. } => AppState::Ready,
+            State::Degraded { .. } => AppState::Degraded,
             State::Stopping { .. } => AppState::Stopping,
             State::Exited => AppState::Exited,
+            State::Crashed => AppState::Crashed,
             State::BackOff { .. } => AppState::BackOff,
             State::Failed => AppState::Failed,
+            State::Removed => AppState::Removed,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The manager's part in the apps' lives: feeding events, doing what they want done, and hearing what apps say.
 
 use crate::{
-    app::{App, End, Live},
+    app::{App, End, Live, PROBLEM_LIMIT},
     denials::{LATE, News},
     launch,
     life::{Action, Event},
@@ -9,10 +9,11 @@ use crate::{
     notify::{self, Heard},
 };
 use ipc::messages::Instance;
-use linux::clock;
+use linux::{clock, log::printable};
 use manifest::{
     api::{ErrorClass, EventKind},
     names::ComponentId,
+    notify::Notification,
 };
 use sandbox::denials;
 use std::time::Duration;
@@ -42,12 +43,14 @@ impl Manager {
     /// Does an action; what came of it is the next event.
     fn act(&mut self, id: &ComponentId, action: Action) -> Option<Event> {
         let now = clock::since_boot();
-        if action == Action::Launch {
-            return Some(self.launch(id));
+        match action {
+            Action::Launch => return Some(self.launch(id)),
+            Action::Return => self.go_back(id),
+            _ => {}
         }
         let app = self.apps.get_mut(id)?;
         match action {
-            Action::Launch => {}
+            Action::Launch | Action::Return => {}
             Action::Terminate => {
                 let live = app.live.as_ref()?;
                 if let Err(fault) = self.launcher.terminate(&live.instance) {
@@ -57,10 +60,19 @@ impl Manager {
             }
             Action::KillLate => app.kill("killed: it did not end in time after SIGTERM", now),
             Action::KillNotReady => app.kill("killed: it did not say READY=1 in time", now),
-            Action::KillHung => app.kill("killed: its watchdog was late", now),
+            Action::KillHung => app.kill("killed: its watchdog was late twice", now),
+            Action::TellLate => {
+                app.say("degraded: its watchdog is late; it is killed if it stays silent as long again", now);
+                linux::log::warning(format!("{id}: its watchdog is late"));
+            }
+            Action::TellHeard => app.say("its watchdog was heard again", now),
+            Action::Keep => app.keep(now),
             Action::GiveUp => {
                 app.say("given up: it failed too often; start it by hand or install another version", now);
-                linux::log::error(format!("{id}: given up after {} failures", app.life.failures));
+                let why = app.run.last_exit.as_deref().unwrap_or_default();
+                let words = format!("given up after {} failures, the last: {why}", app.life.failures);
+                linux::log::error(format!("{id}: {words}"));
+                self.monitor.report(EventKind::AppFailed, id.as_str(), &words);
             }
         }
         None
@@ -91,10 +103,22 @@ impl Manager {
                 Event::Launched
             }
             Err(fault) => {
-                app.say(&format!("could not be started: {fault}"), now);
-                linux::log::warning(format!("{id}: could not be started: {fault}"));
-                // launcher is away: that is not the app's failure.
-                if fault.class() == ErrorClass::Unavailable { Event::LaunchDeferred } else { Event::LaunchFailed }
+                let words = format!("could not be started: {fault}");
+                app.say(&words, now);
+                linux::log::warning(format!("{id}: {words}"));
+                match fault.class() {
+                    // launcher is away: that is not the app's failure.
+                    ErrorClass::Unavailable => Event::LaunchDeferred,
+                    // launcher keeps a bounded number of verdicts, and has forgotten this one.
+                    ErrorClass::Untrusted => {
+                        app.verdict_due = true;
+                        Event::LaunchDeferred
+                    }
+                    _ => {
+                        app.run.last_exit = Some(printable(&words, PROBLEM_LIMIT));
+                        Event::LaunchFailed
+                    }
+                }
             }
         }
     }
@@ -179,11 +203,11 @@ impl Manager {
         for _ in 0..notify::BATCH {
             let Some(app) = self.apps.get_mut(id) else { return };
             let Some(notify) = app.live.as_ref().and_then(|live| live.notify.as_ref()) else { return };
-            let said = match notify::receive(&notify.fd, app.uid) {
+            let said = match notify::look(&notify.fd, app.uid) {
                 Heard::Own(said) => said,
                 Heard::Stranger(uid) => {
                     linux::log::warning(format!("{id}: uid {uid} tried to speak for it"));
-                    continue;
+                    Notification::default()
                 }
                 Heard::Nothing => return,
             };
@@ -202,6 +226,11 @@ impl Manager {
                     self.feed(id, event);
                 }
             }
+            if said.ready {
+                self.store_runs();
+            }
+            let live = self.apps.get(id).and_then(|app| app.live.as_ref());
+            live.and_then(|live| live.notify.as_ref()).iter().for_each(|notify| notify::take(&notify.fd));
         }
     }
 

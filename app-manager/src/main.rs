@@ -56,6 +56,7 @@ use ipc::Server;
 use linux::{clock, descriptors, files, notify::Notifier, poll::Poller, signals};
 use manifest::{
     board::{BOARD_LIMIT, Board},
+    image::DeviceImage,
     places,
     service::{SERVICE_TABLE_LIMIT, ServiceTable},
 };
@@ -92,6 +93,7 @@ fn open() -> Result<Manager, Box<dyn Error>> {
     let signals = signals::receive(&[signals::SIGTERM])?;
     let board = Board::parse(&files::read(places::BOARD, BOARD_LIMIT)?)?;
     let services = ServiceTable::parse(&files::read(places::SERVICES, SERVICE_TABLE_LIMIT)?)?;
+    let image = DeviceImage::parse(&files::read(places::IMAGE, IMAGE_LIMIT)?)?;
     let poller = Poller::new()?;
     let server = Server::new(passed.take("ipc")?, "app-manager".parse()?, services, &poller)?;
     limits::enable_controllers(Path::new(places::APPS_CGROUP))?;
@@ -124,9 +126,13 @@ fn open() -> Result<Manager, Box<dyn Error>> {
         uploads: Uploads::new(places::APPS, first_upload),
         pending: BTreeMap::new(),
         mode,
+        downgrades: image.downgrade,
         ping_at: Duration::ZERO,
     })
 }
+
+/// Longest `image.json` that is read.
+const IMAGE_LIMIT: usize = 16 * 1024;
 
 /// What is still opened by path later: our own folders. Devices are open already, and the image's files were read.
 fn confinement() -> Confinement {

@@ -15,7 +15,7 @@ use crate::{
 };
 use ipc::{Incoming, Server, messages::app_manager::Request};
 use linux::{clock, notify::Notifier, poll::Poller, signals};
-use manifest::{api::EventKind, board::Board, names::ComponentId};
+use manifest::{api::EventKind, board::Board, image::Role, names::ComponentId};
 use rustix::fd::{AsFd, OwnedFd};
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -57,6 +57,8 @@ pub struct Manager {
     pub pending: BTreeMap<u64, Pending>,
     /// Installed apps are not started in safe mode.
     pub mode: Mode,
+    /// Who may go back to older versions, as the image says.
+    pub downgrades: Option<Role>,
     /// When init must hear from this loop again.
     pub ping_at: Duration,
 }
@@ -219,7 +221,8 @@ impl Manager {
         }
     }
 
-    fn store_runs(&mut self) {
+    /// Writes down what changed of what a restarted app-manager must know.
+    pub fn store_runs(&mut self) {
         for app in self.apps.values_mut().filter(|app| app.run_changed) {
             app.run_changed = false;
             if let Err(e) = app.run.store(&app.run_folder()) {

@@ -44,14 +44,20 @@ pub enum Heard {
     Nothing,
 }
 
-/// Reads one datagram; `uid` is the app's. Descriptors that come along are closed at once.
-pub fn receive(socket: &OwnedFd, uid: u32) -> Heard {
+/// Looks at the next datagram; `uid` is the app's. It stays there until [`take`]: whoever comes after this daemon hears again
+/// what it had heard and not written down. Descriptors that come along are closed at once.
+pub fn look(socket: &OwnedFd, uid: u32) -> Heard {
     let mut bytes = [0; NOTIFY_LIMIT + 1];
-    let Ok(datagram) = linux::notify::receive(socket, &mut bytes) else { return Heard::Nothing };
+    let Ok(datagram) = linux::notify::peek(socket, &mut bytes) else { return Heard::Nothing };
     match datagram.sender.map(|sender| sender.uid.as_raw()) {
         Some(sender) if sender == uid => Heard::Own(Notification::parse(bytes.get(..datagram.length).unwrap_or_default())),
         sender => Heard::Stranger(sender.unwrap_or(u32::MAX)),
     }
+}
+
+/// Takes the datagram that was looked at.
+pub fn take(socket: &OwnedFd) {
+    let _ = linux::notify::receive(socket, &mut []);
 }
 
 #[cfg(test)]
@@ -74,6 +80,13 @@ mod tests {
             assert!(ancillary.push(SendAncillaryMessage::ScmRights(rights)));
         }
         sendmsg_addr(&socket, &address, &[IoSlice::new(text)], &mut ancillary, SendFlags::empty()).unwrap();
+    }
+
+    fn receive(socket: &OwnedFd, uid: u32) -> Heard {
+        let heard = look(socket, uid);
+        assert_eq!(look(socket, uid), heard);
+        take(socket);
+        heard
     }
 
     #[test]

@@ -40,8 +40,8 @@ impl Manager {
                 Ok((upload, writer)) => self.reply_with(token, Ok(upload), &[writer.as_fd()]),
                 Err(fault) => self.reply::<Upload>(token, Err(fault)),
             },
-            Request::CommitInstall { token: upload } => {
-                if let Err(fault) = self.commit(upload, token) {
+            Request::CommitInstall { token: upload, downgrade } => {
+                if let Err(fault) = self.commit(upload, downgrade, token) {
                     self.reply::<Done>(token, Err(fault));
                 }
             }
@@ -214,7 +214,10 @@ fn going_down() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manifest::{api::AppState, quantity::Bytes};
+    use manifest::{
+        api::{AppState, FailedUpdate},
+        quantity::Bytes,
+    };
 
     /// With everything in it as long as it gets.
     fn longest(number: u32) -> AppStatus {
@@ -229,10 +232,13 @@ mod tests {
             status: Some("\u{1f514}".repeat(crate::app::PROBLEM_LIMIT)),
             last_exit: Some("killed: it used more memory than its limit of 18446744073709551615B".into()),
             starts: u64::MAX,
+            failures: u32::MAX,
             next_try_seconds: Some(u64::MAX),
             storage: Some(Bytes(u64::MAX)),
             uid: u32::MAX,
             ready_at_ms: Some(u64::MAX),
+            returns_to: Some(u64::MAX),
+            failed_update: Some(FailedUpdate { version: u64::MAX, why: "\u{1f514}".repeat(crate::app::PROBLEM_LIMIT) }),
         }
     }
 

@@ -41,10 +41,12 @@ pub enum Stood {
     Down,
     /// An instance was launched.
     Up,
-    /// An instance was ready.
+    /// An instance had said READY=1.
     Ready,
     /// Ended by itself for good.
     Exited,
+    /// Failed for good, as its manifest wants it.
+    Crashed,
     /// Given up.
     Failed,
 }

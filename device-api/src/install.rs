@@ -13,7 +13,7 @@ use hyper::{
 use ipc::messages::app_manager::{Request, Upload};
 use linux::log;
 use manifest::{
-    api::{Done, ErrorClass, InstallResult},
+    api::{Done, Downgrade, ErrorClass, InstallResult},
     bundle::BUNDLE_LIMIT,
 };
 use std::{
@@ -38,7 +38,7 @@ impl Default for Uploads {
 }
 
 /// Takes a bundle in and has it installed.
-pub async fn install(device: &Device, body: &mut Incoming) -> Result<InstallResult, Refusal> {
+pub async fn install(device: &Device, body: &mut Incoming, downgrade: Downgrade) -> Result<InstallResult, Refusal> {
     let size = size(body)?;
     let _only = device.uploads.0.try_acquire().map_err(|_| {
         Refusal::new(ErrorClass::Conflict, "another installation is under way").with_hint("try again when it is done")
@@ -46,7 +46,7 @@ pub async fn install(device: &Device, body: &mut Incoming) -> Result<InstallResu
     let (upload, file) = Begun::new(&device.peers, size).await?;
     match receive(body, size, file).await {
         // app-manager takes no more, and says why when it is asked for the result.
-        Err(Failed::Closed) | Ok(()) => upload.commit().await,
+        Err(Failed::Closed) | Ok(()) => upload.commit(downgrade).await,
         Err(Failed::Refused(refusal)) => Err(refusal),
     }
 }
@@ -82,11 +82,11 @@ impl Begun {
         Ok((begun, file))
     }
 
-    async fn commit(mut self) -> Result<InstallResult, Refusal> {
+    async fn commit(mut self, downgrade: Downgrade) -> Result<InstallResult, Refusal> {
         let Some(token) = self.token.take() else {
             return Err(Refusal::new(ErrorClass::Internal, "the upload was committed already"));
         };
-        self.peers.ask(Peer::AppManagerSlowly, Request::CommitInstall { token }).await
+        self.peers.ask(Peer::AppManagerSlowly, Request::CommitInstall { token, downgrade }).await
     }
 }
 

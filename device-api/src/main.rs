@@ -75,6 +75,7 @@ fn facts() -> Result<Facts, Box<dyn Error>> {
         board: board.name,
         machine_id: files::read_line(places::MACHINE_ID)?,
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        downgrade: image.downgrade,
     })
 }
 

@@ -4,7 +4,7 @@ use crate::{
     answer::{Refusal, json},
     install::{self, Uploads},
     peers::{Peer, Peers},
-    role::Client,
+    role::{Client, Role},
     routes::{self, Operation, Route, Takes},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -18,8 +18,8 @@ use ipc::messages::{app_manager, init, monitor, network};
 use linux::{clock, log};
 use manifest::{
     api::{
-        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, CONFIG_LIMIT, DeviceInfo, Done, ErrorClass, EventPage,
-        LogPage, NetworkStatus, ServiceList,
+        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, CONFIG_LIMIT, DeviceInfo, Done, Downgrade, ErrorClass,
+        EventPage, LogPage, NetworkStatus, ServiceList,
     },
     names::{ComponentId, DisplayName, NameError, ServiceName},
 };
@@ -52,6 +52,15 @@ pub struct Facts {
     pub machine_id: String,
     /// Kernel release.
     pub kernel: String,
+    /// Least role that may replace an app by an older version; none: nobody may.
+    pub downgrade: Option<Role>,
+}
+
+/// `?downgrade=…` of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Installation {
+    downgrade: Downgrade,
 }
 
 /// `?after=…&limit=…` of a log.
@@ -85,6 +94,7 @@ pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut I
     }
     let page = page(route, head.uri.query())?;
     let app_page = app_page(route, head.uri.query())?;
+    let downgrade = downgrade(device.facts.downgrade, client, route, head.uri.query())?;
     if !matches!(route.takes, Takes::Bundle | Takes::Document) && !body.is_end_stream() {
         return Err(Refusal::new(ErrorClass::Usage, "this request takes no body"));
     }
@@ -92,11 +102,19 @@ pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut I
     if acts {
         log::info(format!("{} {path} by {client}", route.method));
     }
-    let result = carry_out(device, client, route.operation, part.unwrap_or_default(), page, app_page, body).await;
+    let result =
+        carry_out(device, client, route.operation, part.unwrap_or_default(), Query { page, app_page, downgrade }, body).await;
     if let (true, Err(refusal)) = (acts, &result) {
         log::warning(format!("{} {path} by {client}: {}", route.method, refusal.body.message));
     }
     result
+}
+
+/// What stands behind a path.
+struct Query {
+    page: Page,
+    app_page: AppPage,
+    downgrade: Downgrade,
 }
 
 async fn carry_out(
@@ -104,13 +122,12 @@ async fn carry_out(
     client: &Client,
     operation: Operation,
     part: &str,
-    page: Page,
-    app_page: AppPage,
+    query: Query,
     body: &mut Incoming,
 ) -> Result<Bytes, Refusal> {
     use app_manager::Request as Apps;
     let peers = &device.peers;
-    let Page { after, limit } = page;
+    let Query { page: Page { after, limit }, app_page, downgrade } = query;
     let component = || part.parse::<ComponentId>().map_err(wrong_name);
     match operation {
         Operation::Device => json(&device_info(device).await?),
@@ -148,7 +165,7 @@ async fn carry_out(
             let app_manager::Apps { apps, more } = peers.ask(Peer::AppManager, request).await?;
             json(&AppList { apps, more })
         }
-        Operation::Install => json(&install::install(device, body).await?),
+        Operation::Install => json(&install::install(device, body, downgrade).await?),
         Operation::App => app(peers, Apps::Status { component: component()? }).await,
         Operation::Start => app(peers, Apps::Start { component: component()? }).await,
         Operation::Stop => app(peers, Apps::Stop { component: component()? }).await,
@@ -185,7 +202,7 @@ async fn device_info(device: &Device) -> Result<DeviceInfo, Refusal> {
         Ok(status) => status.warnings,
         Err(refusal) => vec![format!("security-monitor does not answer: {}", refusal.body.message)],
     };
-    let Facts { name, version, platform_abi, board, machine_id, kernel } = device.facts.clone();
+    let Facts { name, version, platform_abi, board, machine_id, kernel, .. } = device.facts.clone();
     Ok(DeviceInfo {
         name,
         version,
@@ -248,9 +265,23 @@ fn app_page(route: &Route, query: Option<&str>) -> Result<AppPage, Refusal> {
     }
 }
 
+/// Whether an older version may be installed: the client must ask for it, and have the role that the image lets.
+fn downgrade(least: Option<Role>, client: &Client, route: &Route, query: Option<&str>) -> Result<Downgrade, Refusal> {
+    let Some(query) = query.filter(|_| route.takes == Takes::Bundle) else { return Ok(Downgrade::Refused) };
+    let Installation { downgrade } = serde_urlencoded::from_str(query)
+        .map_err(|e| usage(format!("the query is not `downgrade=refused` or `downgrade=allowed`: {e}")))?;
+    let message = match least {
+        _ if downgrade == Downgrade::Refused => return Ok(downgrade),
+        Some(least) if client.role >= least => return Ok(downgrade),
+        Some(least) => format!("the role `{}` may not go back to an older version; it takes the role `{least}`", client.role),
+        None => "this device's image lets nobody go back to an older version".to_owned(),
+    };
+    Err(Refusal::new(ErrorClass::Forbidden, message).with_hint("`downgrade` in the image description names the role that may"))
+}
+
 fn page(route: &Route, query: Option<&str>) -> Result<Page, Refusal> {
     match (route.takes, query) {
-        (_, None) | (Takes::AppPage, _) => Ok(Page::default()),
+        (_, None) | (Takes::AppPage | Takes::Bundle, _) => Ok(Page::default()),
         (Takes::Page, Some(query)) => {
             let page: Page = serde_urlencoded::from_str(query)
                 .map_err(|e| usage(format!("the query is not `after=NUMBER&limit=NUMBER`: {e}")))?;
@@ -293,7 +324,25 @@ mod tests {
         for query in ["after=1", "after=", "limit=1", "after=..%2f.."] {
             assert_eq!(app_page(list, Some(query)).unwrap_err().status, 400, "{query}");
         }
+        let (install, _) = routes::find(&hyper::Method::PUT, "/v1/apps").unwrap();
+        let developer = Client { name: "a".into(), role: Role::Developer };
+        for query in ["downgrade=yes", "downgrade=", "downgrad=allowed", "downgrade=allowed&downgrade=allowed", "after=1"] {
+            let refusal = downgrade(Some(Role::Developer), &developer, install, Some(query)).unwrap_err();
+            assert_eq!(refusal.status, 400, "{query}");
+        }
         let (one, _) = routes::find(&hyper::Method::GET, "/v1/device").unwrap();
         assert_eq!(page(one, Some("after=1")).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn only_the_role_that_the_image_names_may_go_back_to_an_older_version() {
+        let (install, _) = routes::find(&hyper::Method::PUT, "/v1/apps").unwrap();
+        let ask = |least, role, query| downgrade(least, &Client { name: "a".into(), role }, install, query);
+        let allowed = Some("downgrade=allowed");
+        assert_eq!(ask(Some(Role::Developer), Role::Developer, allowed), Ok(Downgrade::Allowed));
+        assert_eq!(ask(Some(Role::Developer), Role::Operator, allowed).unwrap_err().status, 403);
+        assert_eq!(ask(None, Role::Developer, allowed).unwrap_err().status, 403);
+        assert_eq!(ask(None, Role::Developer, Some("downgrade=refused")), Ok(Downgrade::Refused));
+        assert_eq!(ask(None, Role::Developer, None), Ok(Downgrade::Refused));
     }
 }

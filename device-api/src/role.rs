@@ -1,6 +1,7 @@
 //! Who a client is, by its verified certificate: the role in its subject's OU.
 
 use linux::log::printable;
+pub use manifest::image::Role;
 use std::fmt;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_cert::{
@@ -11,38 +12,6 @@ use x509_cert::{
         asn1::{ObjectIdentifier, PrintableStringRef, Utf8StringRef},
     },
 };
-
-/// What a client may do; each role may do what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Run the device: reboot, power off, start and stop apps.
-    Operator,
-    /// Change what is on it: install and remove apps.
-    Developer,
-}
-
-impl Role {
-    /// As it stands in certificates.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Developer => "developer",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        [Self::Viewer, Self::Operator, Self::Developer].into_iter().find(|role| role.name() == name)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// A client whose certificate the owner's CA issued.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -131,6 +131,17 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
                 if route.takes == Takes::Bundle { "A bundle; Content-Length is required." } else { "Any bytes, at most 32 KiB." };
             let body = RequestBodyBuilder::new().content("application/octet-stream", binary()).required(Some(Required::True));
             operation = operation.request_body(Some(body.description(Some(what)).build()));
+            if route.takes == Takes::Bundle {
+                operation = operation.parameter(
+                    ParameterBuilder::new()
+                        .name("downgrade")
+                        .parameter_in(ParameterIn::Query)
+                        .description(Some(
+                            "`allowed`: also an older version, where the device's image lets the client's role. Else `refused`.",
+                        ))
+                        .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["refused", "allowed"])))),
+                );
+            }
         }
     }
     operation.build()

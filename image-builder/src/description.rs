@@ -32,6 +32,9 @@ pub struct Description {
     /// Whether the daemons confine themselves. False only in a test image: what the tests of confinement must fail on.
     #[serde(default = "confined", skip_serializing_if = "Clone::clone")]
     pub confined: bool,
+    /// Least role of a client of the device API that may replace an app by an older version. Absent: nobody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downgrade: Option<manifest::image::Role>,
     /// The kernel. The attack suite's only in a test image: it has everything built in that a device must not have.
     #[serde(default, skip_serializing_if = "is_product")]
     pub kernel: Configuration,

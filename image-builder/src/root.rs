@@ -117,6 +117,7 @@ fn device_image(content: &Content<'_>) -> DeviceImage {
         build_time: content.build_time,
         platform_abi: places::PLATFORM_ABI,
         test: description.test,
+        downgrade: description.downgrade,
     }
 }
 

@@ -73,9 +73,18 @@ pub struct Datagram {
 
 /// Reads the next datagram, without waiting for one: `EAGAIN` if there is none. Descriptors that come along are closed.
 pub fn receive(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<Datagram> {
+    next(socket, bytes, RecvFlags::empty())
+}
+
+/// The same, and leaves it there.
+pub fn peek(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<Datagram> {
+    next(socket, bytes, RecvFlags::PEEK)
+}
+
+fn next(socket: impl AsFd, bytes: &mut [u8], flags: RecvFlags) -> io::Result<Datagram> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1), ScmRights(RIGHTS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let flags = flags | RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let received = recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut ancillary, flags)?;
     let sender = ancillary.drain().fold(None, |sender, message| match message {
         RecvAncillaryMessage::ScmCredentials(credentials) => Some(credentials),

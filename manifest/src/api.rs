@@ -133,6 +133,8 @@ api! {
         pub last_exit: Option<String>,
         /// Starts since it was installed or started by hand.
         pub starts: u64,
+        /// Failures in a row; too many, and it is given up.
+        pub failures: u32,
         /// Seconds until the next try, while in back-off.
         pub next_try_seconds: Option<u64>,
         /// Storage quota; absent without storage.
@@ -142,6 +144,18 @@ api! {
         pub uid: u32,
         /// Milliseconds from the kernel's start to READY of this instance.
         pub ready_at_ms: Option<u64>,
+        /// The version that comes back if this one does not get ready; absent once it has proved itself.
+        pub returns_to: Option<u64>,
+        /// The update that failed last, if the version before it came back.
+        pub failed_update: Option<FailedUpdate>,
+    }
+
+    /// An update that did not get ready.
+    pub struct FailedUpdate {
+        /// The version that failed.
+        pub version: u64,
+        /// Why.
+        pub why: String,
     }
 
     /// What an installation did.
@@ -289,22 +303,44 @@ words! {
         Disabled,
     }
 
-    /// What an app is doing.
+    /// What an app is doing. `docs/app-life.md` has every way from one to the other.
     pub enum AppState {
-        /// Installed, told to stay stopped or not yet started.
+        /// Lies on the device, and was not started yet.
+        Installed,
+        /// Told to stay stopped, over reboots too.
         Stopped,
-        /// Started, not yet READY.
+        /// Started; READY=1, which its manifest asks for, is awaited.
         Starting,
-        /// Runs (and said READY, where its manifest asks for that).
+        /// Runs, and did not say READY=1; its manifest does not ask for that.
         Running,
+        /// Runs, and said READY=1.
+        Ready,
+        /// Runs, and its WATCHDOG=1 is late; killed when it is late once more.
+        Degraded,
         /// Told to end.
         Stopping,
-        /// Ended by itself, and its manifest wants no restart.
+        /// Ended with status 0, and its manifest wants no restart.
         Exited,
+        /// Ended by a failure, and its manifest wants no restart.
+        Crashed,
         /// Ended; is started again after a while.
         BackOff,
-        /// Ended too often; stays so until an operator or an update acts.
+        /// Failed too often, or cannot be verified; stays so until an operator or an update acts.
         Failed,
+        /// A new version takes the place of the old one and was not ready yet; the old one comes back if it does not get ready.
+        Updating,
+        /// Told to go and ended; its data is being erased.
+        Removed,
+    }
+
+    /// Whether an installation may go back to an older version.
+    #[derive(Default)]
+    pub enum Downgrade {
+        /// It may not.
+        #[default]
+        Refused,
+        /// It may, where the device's image allows that to the client's role.
+        Allowed,
     }
 
     /// Where a log line came from.
@@ -355,6 +391,10 @@ words! {
         DataPartition,
         /// The device goes down; the detail tells why.
         GoingDown,
+        /// An app failed too often and was given up.
+        AppFailed,
+        /// A new version of an app did not get ready, and the one before it is back.
+        UpdateFailed,
     }
 
     /// Whose fault an error is.
@@ -379,5 +419,12 @@ words! {
         Unavailable,
         /// A bug of ours.
         Internal,
+    }
+}
+
+impl AppState {
+    /// Whether the app does its work.
+    pub fn runs(self) -> bool {
+        matches!(self, Self::Running | Self::Ready | Self::Degraded)
     }
 }

@@ -33,7 +33,8 @@ pub struct HoldfastSection {
     /// Seconds in which the app must say READY=1; absent: it counts as ready when it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready_timeout: Option<Seconds>,
-    /// Longest time between two WATCHDOG=1, in seconds; absent: no watchdog.
+    /// Longest time between two WATCHDOG=1, in seconds; absent: no watchdog. Late once, the app is shown as degraded; late twice,
+    /// it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watchdog: Option<Seconds>,
     /// How much of what the app writes to stdout and stderr is kept.

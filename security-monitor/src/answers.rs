@@ -218,7 +218,10 @@ fn may_report(caller: Option<&ServiceName>, kind: EventKind) -> bool {
             kind,
             Boot | PreviousPanic | ServiceExit | SafeMode | DataPartition | GoingDown | MalformedPacket | ForbiddenRequest
         ),
-        Some("app-manager") => matches!(kind, CallRefused | BundleRefused | BundleAccepted | MalformedPacket | ForbiddenRequest),
+        Some("app-manager") => matches!(
+            kind,
+            CallRefused | BundleRefused | BundleAccepted | AppFailed | UpdateFailed | MalformedPacket | ForbiddenRequest
+        ),
         // Only a test image has it, and there it stands for all of them.
         Some("probe") => true,
         _ => matches!(kind, MalformedPacket | ForbiddenRequest),

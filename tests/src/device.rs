@@ -90,7 +90,12 @@ impl Device {
     pub fn wait_app(&self, id: &str, state: AppState) -> Result<AppStatus> {
         wait_for(format_args!("the app {id} to be {state:?}"), APP, || {
             let app = self.app(id)?;
-            if app.state == state { Ok(Some(app)) } else { bail!("it is {:?}, last exit {:?}", app.state, app.last_exit) }
+            // Whoever waits for an app that runs is content with one that has said READY=1 too.
+            if app.state == state || (state == AppState::Running && app.state == AppState::Ready) {
+                Ok(Some(app))
+            } else {
+                bail!("it is {:?}, last exit {:?}", app.state, app.last_exit)
+            }
         })
     }
 

@@ -43,10 +43,14 @@ fn judged(digest: [u8; 32], image_size: u64) -> Judged {
     Judged { verdict, manifest: b"{}".to_vec() }
 }
 
-/// Lays a version, stopping after `steps` of the steps as a power cut would.
+/// Lays a version that begins no trial, stopping after `steps` of the steps as a power cut would.
 fn lay_version(apps: &Path, version: &str, old: Old, steps: usize) {
+    lay_on_trial(apps, version, old, None, steps);
+}
+
+fn lay_on_trial(apps: &Path, version: &str, old: Old, trial: Option<Trial>, steps: usize) {
     let image = unnamed(apps, version.as_bytes());
-    let incoming = Incoming { folder: apps.join("app"), image: image.as_fd(), envelope: version.as_bytes(), old };
+    let incoming = Incoming { folder: apps.join("app"), image: image.as_fd(), envelope: version.as_bytes(), old, trial };
     for (name, step) in STEPS.iter().take(steps) {
         step(&incoming).unwrap_or_else(|e| panic!("{name}: {}", files::chain(&e)));
     }
@@ -108,6 +112,70 @@ fn the_same_version_again_keeps_the_one_before() {
     lay_version(apps.path(), "two again", Old::Dropped, STEPS.len());
     assert_eq!(installed(apps.path(), CURRENT).as_deref(), Some("two again"));
     assert_eq!(installed(apps.path(), PREVIOUS).as_deref(), Some("one"));
+}
+
+fn a_trial(version: u64, returns_to: u64) -> Trial {
+    Trial { version, returns_to, failed: None }
+}
+
+#[test]
+fn a_version_is_on_trial_from_its_switch_until_it_is_kept_whatever_power_cut_comes_between() {
+    for steps in 0..=STEPS.len() {
+        let apps = tempfile::tempdir().unwrap();
+        let folder = apps.path().join("app");
+        lay_version(apps.path(), "one", Old::Kept, STEPS.len());
+        lay_on_trial(apps.path(), "two", Old::Kept, Some(a_trial(2, 1)), steps);
+        recover(&folder).unwrap();
+        let on_trial = installed(apps.path(), CURRENT).as_deref() == Some("two");
+        assert_eq!(trial(&folder), on_trial.then(|| a_trial(2, 1)), "after {steps} steps");
+        assert_eq!(failed(&folder), None);
+        keep(&folder).unwrap();
+        assert_eq!(trial(&folder), None);
+    }
+}
+
+#[test]
+fn a_power_cut_after_any_step_of_a_return_leaves_the_version_on_trial_or_the_one_before() {
+    for steps in 0..=RETURN_STEPS.len() {
+        let apps = tempfile::tempdir().unwrap();
+        let folder = apps.path().join("app");
+        lay_version(apps.path(), "one", Old::Kept, STEPS.len());
+        lay_on_trial(apps.path(), "two", Old::Kept, Some(a_trial(2, 1)), STEPS.len());
+        let why = Trial { failed: Some("exited with status 1".into()), ..a_trial(2, 1) };
+        for (name, step) in RETURN_STEPS.iter().take(steps) {
+            step(&folder, &why).unwrap_or_else(|e| panic!("{name}: {}", files::chain(&e)));
+        }
+        recover(&folder).unwrap();
+        let switched = RETURN_STEPS.iter().take(steps).any(|(name, _)| *name == "switch back");
+        let current = installed(apps.path(), CURRENT);
+        assert_eq!(current.as_deref(), Some(if switched { "one" } else { "two" }), "after {steps} steps");
+        // The one on trial goes on to be tried; the one that failed is told of, and its image takes no space.
+        assert_eq!((trial(&folder).is_some(), failed(&folder)), (!switched, switched.then_some(why)), "after {steps} steps");
+        assert_eq!(installed(apps.path(), PREVIOUS).as_deref(), (!switched).then_some("one"), "after {steps} steps");
+        // And neither the next installation nor its return is disturbed by what was there.
+        lay_on_trial(apps.path(), "three", if switched { Old::Kept } else { Old::Dropped }, Some(a_trial(3, 1)), STEPS.len());
+        assert_eq!((installed(apps.path(), PREVIOUS).as_deref(), failed(&folder)), (Some("one"), None));
+        go_back(&folder, &a_trial(3, 1)).unwrap();
+        assert_eq!(installed(apps.path(), CURRENT).as_deref(), Some("one"));
+        remove(&folder).unwrap();
+        assert!(files::list(apps.path(), 10).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_return_to_what_is_not_there_changes_nothing() {
+    let apps = tempfile::tempdir().unwrap();
+    lay_on_trial(apps.path(), "one", Old::Kept, Some(a_trial(1, 0)), STEPS.len());
+    assert!(go_back(&apps.path().join("app"), &a_trial(1, 0)).is_err());
+    assert_eq!(installed(apps.path(), CURRENT).as_deref(), Some("one"));
+}
+
+#[test]
+fn a_mark_that_cannot_be_read_is_a_mark_all_the_same() {
+    let apps = tempfile::tempdir().unwrap();
+    lay_version(apps.path(), "one", Old::Kept, STEPS.len());
+    files::write_durably(apps.path().join("app").join(CURRENT).join(TRIAL), b"{\"verson\":1}", 0o600).unwrap();
+    assert_eq!(trial(&apps.path().join("app")), Some(Trial::default()));
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! What is looked at, in order: each act finds the app running and leaves it so, but for the last ones.
 
-use crate::world::{ID, World, call, id, list, log, manifest, status, wait, wait_state};
+use crate::world::{APP_MANAGER, ID, World, call, id, list, log, manifest, status, wait, wait_state};
 use ipc::{
     CallError, Client,
     messages::app_manager::{Policy, Request, Upload},
 };
-use manifest::api::{AppState, AppStatus, Done, ErrorClass, InstallResult, LogStream};
+use manifest::api::{AppState, AppStatus, Done, Downgrade, ErrorClass, InstallResult, LogStream};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{os::unix::net::UnixDatagram, path::Path};
 
 type Act = fn(&mut World);
 
-pub const ACTS: [(&str, Act); 13] = [
+pub const ACTS: [(&str, Act); 14] = [
     ("an_installed_app_is_judged_started_and_gets_ready", starts),
     ("what_an_app_writes_and_what_the_manager_says_of_it_is_its_log", logs),
     ("a_stranger_cannot_speak_for_an_app", stranger),
@@ -22,13 +22,14 @@ pub const ACTS: [(&str, Act); 13] = [
     ("when_launcher_dies_all_apps_are_started_again", launcher_dies),
     ("a_malformed_packet_and_unknown_ids_are_errors_and_the_first_is_reported", bad_requests),
     ("a_flood_of_lines_is_dropped_with_a_notice", flood),
+    ("a_version_that_does_not_get_ready_gives_way_to_the_one_before", returns),
     ("a_refused_bundle_leaves_nothing_behind", refused_bundle),
     ("removing_an_app_leaves_its_uid_and_nothing_else", removed),
     ("sigterm_ends_the_daemon_in_order", sigterm),
 ];
 
 fn starts(_: &mut World) {
-    let status = wait_state(AppState::Running, 1);
+    let status = wait_state(AppState::Ready, 1);
     assert_eq!((status.name.as_str(), status.uid, status.version), ("Test app", 100_000, 1));
     assert!(status.ready_at_ms.is_some() && status.pid.is_some());
     assert_eq!(status.status.as_deref(), Some("waiting"));
@@ -63,9 +64,9 @@ fn stops_and_starts(_: &mut World) {
     let table = std::fs::read_to_string("/data/apps/table.json").unwrap();
     assert!(table.contains("\"stopped\""), "{table}");
     let _: AppStatus = call(&Request::Start { component: id() }).unwrap();
-    wait_state(AppState::Running, before + 1);
+    wait_state(AppState::Ready, before + 1);
     let _: AppStatus = call(&Request::Restart { component: id() }).unwrap();
-    wait_state(AppState::Running, before + 2);
+    wait_state(AppState::Ready, before + 2);
 }
 
 fn kill_app() -> AppStatus {
@@ -76,7 +77,7 @@ fn kill_app() -> AppStatus {
 
 fn killed(_: &mut World) {
     let before = kill_app();
-    let after = wait_state(AppState::Running, before.generation + 1);
+    let after = wait_state(AppState::Ready, before.generation + 1);
     assert_eq!(after.last_exit.as_deref(), Some("killed by signal 9"));
     assert_ne!(after.pid, before.pid);
 }
@@ -84,7 +85,7 @@ fn killed(_: &mut World) {
 fn adopted(world: &mut World) {
     let before = status();
     world.restart_daemon();
-    let after = wait_state(AppState::Running, before.generation);
+    let after = wait_state(AppState::Ready, before.generation);
     assert_eq!((after.pid, after.generation, after.ready_at_ms), (before.pid, before.generation, before.ready_at_ms));
     assert_eq!(after.status, before.status);
     assert_eq!(log(0).last().map(|line| line.text.contains("goes on under a new app-manager")), Some(true));
@@ -93,7 +94,7 @@ fn adopted(world: &mut World) {
     wait("its words", || (status().status.as_deref() == Some("spoke")).then_some(()));
     std::fs::remove_file("/tmp/speak").unwrap();
     let _: AppStatus = call(&Request::Restart { component: id() }).unwrap();
-    wait_state(AppState::Running, before.generation + 1);
+    wait_state(AppState::Ready, before.generation + 1);
 }
 
 fn ended_meanwhile(world: &mut World) {
@@ -102,14 +103,14 @@ fn ended_meanwhile(world: &mut World) {
     world.daemon.wait().unwrap();
     kill_process(Pid::from_raw(i32::try_from(before.pid.unwrap()).unwrap()).unwrap(), Signal::KILL).unwrap();
     world.restart_daemon();
-    let after = wait_state(AppState::Running, before.generation + 1);
+    let after = wait_state(AppState::Ready, before.generation + 1);
     assert_eq!(after.last_exit.as_deref(), Some("killed by signal 9"));
 }
 
 fn launcher_dies(world: &mut World) {
     let before = status();
     world.shared.lock().unwrap().launcher_dies = true;
-    let after = wait_state(AppState::Running, before.generation + 1);
+    let after = wait_state(AppState::Ready, before.generation + 1);
     assert_eq!((after.last_exit.as_deref(), after.version), (Some("ended with launcher"), before.version));
 }
 
@@ -123,7 +124,7 @@ fn bad_requests(world: &mut World) {
     let stranger = "00000000-0000-0000-0000-000000000000".parse().unwrap();
     assert_eq!(class(call::<AppStatus>(&Request::Status { component: stranger })), ErrorClass::NotFound);
     assert_eq!(class(call::<Upload>(&Request::BeginInstall { size: u64::MAX })), ErrorClass::BadInput);
-    assert_eq!(class(call::<Done>(&Request::CommitInstall { token: 1 })), ErrorClass::NotFound);
+    assert_eq!(class(call::<Done>(&Request::CommitInstall { token: 1, downgrade: Downgrade::Refused })), ErrorClass::NotFound);
 }
 
 fn flood(world: &mut World) {
@@ -132,12 +133,48 @@ fn flood(world: &mut World) {
     let last = log(0).last().unwrap().sequence;
     let before = kill_app().generation;
     world.restart_daemon();
-    let running = wait_state(AppState::Running, before + 1);
+    let running = wait_state(AppState::Ready, before + 1);
     let notice = || log(last).iter().find(|line| line.text.contains("lines were dropped")).map(|line| line.text.clone());
     let _: AppStatus = call(&Request::Restart { component: id() }).unwrap();
-    wait_state(AppState::Running, running.generation + 1);
+    wait_state(AppState::Ready, running.generation + 1);
     wait("the notice", notice);
     std::fs::write(format!("/data/apps/{ID}/current/envelope"), manifest(ID, "")).unwrap();
+}
+
+fn returns(world: &mut World) {
+    // As an update leaves it after its switch: this machine's file system has no fs-verity to install one.
+    let mute = manifest(ID, r#""VERSION":"2","MUTE":"1""#).replace("\"ReadyTimeout\":10", "\"ReadyTimeout\":1");
+    let (current, previous) = (format!("/data/apps/{ID}/current"), format!("/data/apps/{ID}/previous"));
+    std::fs::create_dir(&previous).unwrap();
+    for file in ["image.erofs", "envelope"] {
+        std::fs::copy(format!("{current}/{file}"), format!("{previous}/{file}")).unwrap();
+    }
+    std::fs::write(format!("{current}/envelope"), mute).unwrap();
+    std::fs::write(format!("{current}/trial"), r#"{"version":2,"returns_to":1,"failed":null}"#).unwrap();
+    for path in [&previous, &format!("{current}/trial"), &format!("{previous}/image.erofs"), &format!("{previous}/envelope")] {
+        std::os::unix::fs::chown(path, Some(APP_MANAGER), Some(APP_MANAGER)).unwrap();
+    }
+    let before = kill_app().generation;
+    world.restart_daemon();
+    let trial = wait_state(AppState::Updating, before + 1);
+    assert_eq!((trial.version, trial.returns_to), (2, Some(1)));
+    // The trial goes on under another app-manager.
+    world.restart_daemon();
+    assert_eq!(wait_state(AppState::Updating, trial.generation).returns_to, Some(1));
+    let back = wait_state(AppState::Ready, trial.generation + 1);
+    let failed = back.failed_update.clone().unwrap();
+    assert_eq!((back.version, back.returns_to, failed.version), (1, None, 2));
+    assert_eq!(failed.why, "killed: it did not say READY=1 in time");
+    let told = "version 2 did not get ready (killed: it did not say READY=1 in time): version 1 is back";
+    let mut lines = log(0);
+    while !lines.iter().any(|line| line.text == told) {
+        lines = log(lines.last().expect("the line that tells of the return").sequence);
+    }
+    assert!(world.shared.lock().unwrap().threats.iter().any(|threat| threat.contains("UpdateFailed") && threat.contains(told)));
+    assert!(!Path::new(&format!("{previous}/image.erofs")).exists(), "the failed image takes space");
+    // Who asks after a restart is told too.
+    world.restart_daemon();
+    assert_eq!(wait_state(AppState::Ready, back.generation).failed_update, back.failed_update);
 }
 
 fn refused_bundle(_: &mut World) {
@@ -154,20 +191,22 @@ fn refused_bundle(_: &mut World) {
         (&good, ErrorClass::Internal),
     ];
     for (bundle, expected) in cases {
-        assert_eq!(class(install(bundle)), expected, "{bundle}");
+        assert_eq!(class(install(bundle, Downgrade::Refused)), expected, "{bundle}");
         assert!(!Path::new(&format!("/data/apps/{other}")).exists());
         assert_eq!(list().len(), 1);
     }
+    // On purpose the older one gets as far as the good one.
+    assert_eq!(class(install(&older, Downgrade::Allowed)), ErrorClass::Internal);
     let names: Vec<_> = std::fs::read_dir("/data/apps").unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
 }
 
-fn install(manifest: &str) -> Result<InstallResult, CallError> {
+fn install(manifest: &str, downgrade: Downgrade) -> Result<InstallResult, CallError> {
     let bundle = [&vec![0; 4096], manifest.as_bytes()].concat();
     let client = Client::connect("app-manager").unwrap();
     let (upload, writer): (Upload, _) = client.call(&Request::BeginInstall { size: bundle.len() as u64 }, &[])?;
     std::io::Write::write_all(&mut std::fs::File::from(writer.into_iter().next().unwrap()), &bundle).unwrap();
-    client.call(&Request::CommitInstall { token: upload.token }, &[]).map(|(result, _)| result)
+    client.call(&Request::CommitInstall { token: upload.token, downgrade }, &[]).map(|(result, _)| result)
 }
 
 fn removed(world: &mut World) {

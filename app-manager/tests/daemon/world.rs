@@ -138,6 +138,10 @@ fn files() {
         folder(path, mode);
     }
     write("/usr/lib/holdfast/services.json", SERVICES);
+    write(
+        "/usr/lib/holdfast/image.json",
+        r#"{"name":"Test","version":"1","build_time":0,"platform_abi":1,"downgrade":"developer"}"#,
+    );
     write("/usr/lib/holdfast/board.json", r#"{"name":"Test"}"#);
     write("/sys/fs/cgroup/apps/cgroup.subtree_control", "cpu io memory pids");
     for generation in 1..=30 {

@@ -18,11 +18,16 @@ use std::{
 
 pub(super) const HELP: &str = "\
 Sends the bundle, which the device judges; then waits until the app runs (and has said READY, where its manifest asks for \
-that), or tells why it does not, with the last lines of its log.
+that), or tells why it does not, with the last lines of its log. A new version that does not get ready gives way to the one \
+before it, by itself.
+
+An older version than the one that was installed before is refused. --allow-downgrade goes back on purpose, where the image \
+description names a role that may (`\"downgrade\": \"developer\"`).
 
 Examples:
   holdfast app deploy my-app.bundle
-  holdfast app deploy my-app.bundle --no-wait";
+  holdfast app deploy my-app.bundle --no-wait
+  holdfast app deploy my-app-1.bundle --allow-downgrade";
 
 /// Arguments.
 #[derive(Debug, Args)]
@@ -33,6 +38,9 @@ pub struct Arguments {
     /// Return as soon as it is installed
     #[arg(long)]
     no_wait: bool,
+    /// Install it even if it is older than the version that is there; only where the device's image lets your role
+    #[arg(long)]
+    allow_downgrade: bool,
     /// Longest time to wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
@@ -56,13 +64,15 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
     }
     let client = arguments.target.client(context)?;
     let mut bar = Bar::new(context.output, data.len());
-    let installed = client.install(file.into_file(), data.len(), move |sent| bar.show(sent));
+    let (file, size, progress) = (file.into_file(), data.len(), move |sent| bar.show(sent));
+    let installed =
+        if arguments.allow_downgrade { client.install_older(file, size, progress) } else { client.install(file, size, progress) };
     let installed =
         installed.map_err(|e| Failure::from(e).while_doing(format!("{} was not installed", arguments.bundle.display())))?;
     let app = if arguments.no_wait {
         installed.app
     } else {
-        settle::until_running(context.output, &client, &installed.app.component_id, Duration::from_secs(arguments.timeout))?
+        settle::until_deployed(context.output, &client, &installed.app, Duration::from_secs(arguments.timeout))?
     };
     let deployed = Deployed { app, replaced: installed.replaced };
     context.output.result(&deployed, |out| {

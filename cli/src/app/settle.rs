@@ -30,18 +30,28 @@ enum Outcome {
 
 /// Waits until an app runs.
 pub(super) fn until_running(output: Output, client: &Client, id: &ComponentId, limit: Duration) -> Result<AppStatus> {
-    until(output, client, id, limit, running)
+    until(output, client, id, limit, &running)
+}
+
+/// Waits until an app runs in the version that was just installed.
+pub(super) fn until_deployed(output: Output, client: &Client, app: &AppStatus, limit: Duration) -> Result<AppStatus> {
+    let version = app.version;
+    until(output, client, &app.component_id, limit, &|app| deployed(app, version))
 }
 
 /// Waits until an app has ended and stays so.
 pub(super) fn until_stopped(output: Output, client: &Client, id: &ComponentId, limit: Duration) -> Result<AppStatus> {
     let stopped = |app: &AppStatus| if app.state == AppState::Stopped { Outcome::Fine } else { Outcome::Wait };
-    until(output, client, id, limit, stopped)
+    until(output, client, id, limit, &stopped)
 }
 
-type Judge = fn(&AppStatus) -> Outcome;
-
-fn until(output: Output, client: &Client, id: &ComponentId, limit: Duration, judge: Judge) -> Result<AppStatus> {
+fn until(
+    output: Output,
+    client: &Client,
+    id: &ComponentId,
+    limit: Duration,
+    judge: &dyn Fn(&AppStatus) -> Outcome,
+) -> Result<AppStatus> {
     let end = Instant::now() + limit;
     loop {
         let app = match client.app(id) {
@@ -68,19 +78,36 @@ fn until(output: Output, client: &Client, id: &ComponentId, limit: Duration, jud
 
 fn running(app: &AppStatus) -> Outcome {
     match app.state {
-        AppState::Running | AppState::Exited => Outcome::Fine,
-        AppState::Starting | AppState::Stopping => Outcome::Wait,
-        AppState::BackOff | AppState::Failed => {
-            let cause = app
-                .last_exit
-                .as_deref()
-                .map_or_else(|| "could not be started".into(), |exit| format!("ended: {}", harmless(exit)));
-            let then = app
-                .next_try_seconds
-                .map_or_else(|| "given up".into(), |seconds| format!("the device tries again in {seconds} s"));
+        AppState::Running | AppState::Ready | AppState::Degraded | AppState::Exited => Outcome::Fine,
+        AppState::Installed | AppState::Starting | AppState::Stopping => Outcome::Wait,
+        AppState::Updating if app.next_try_seconds.is_none() => Outcome::Wait,
+        AppState::Updating | AppState::BackOff | AppState::Crashed | AppState::Failed => {
+            let cause = match app.last_exit.as_deref().map(harmless) {
+                Some(exit) if exit.starts_with("could not") => exit,
+                Some(exit) => format!("ended: {exit}"),
+                None => "could not be started".to_owned(),
+            };
+            let then = match app.next_try_seconds {
+                Some(seconds) => format!("the device tries again in {seconds} s"),
+                None if app.state == AppState::Crashed => "its manifest wants no restart".to_owned(),
+                None => "given up".to_owned(),
+            };
             Outcome::Not(format!("{cause}; {then}"))
         }
         AppState::Stopped => Outcome::Not("is stopped, and stays so until it is started".into()),
+        AppState::Removed => Outcome::Not("is being removed".into()),
+    }
+}
+
+/// The version before may have come back meanwhile, and run well.
+fn deployed(app: &AppStatus, version: u64) -> Outcome {
+    match &app.failed_update {
+        Some(failed) if app.version != version => Outcome::Not(format!(
+            "version {version} did not get ready ({}), and version {} is back",
+            harmless(&failed.why),
+            app.version
+        )),
+        _ => running(app),
     }
 }
 
@@ -101,4 +128,48 @@ fn failure(output: Output, client: &Client, id: &ComponentId, app: Option<&AppSt
         _ => format!("`holdfast app logs {id}` has its whole log"),
     };
     Failure::new(ErrorClass::Conflict, format!("{name} {reason}")).context(lines).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use manifest::api::FailedUpdate;
+
+    fn app(state: AppState, version: u64, failed: Option<u64>) -> AppStatus {
+        AppStatus {
+            component_id: "4c3f2d9b-6a4e-4f1c-9a37-d00bbe110001".parse().unwrap(),
+            name: "App".into(),
+            version,
+            version_name: None,
+            state,
+            generation: 1,
+            pid: None,
+            status: None,
+            last_exit: Some("exited with status 1".into()),
+            starts: 1,
+            failures: 1,
+            next_try_seconds: None,
+            storage: None,
+            uid: 100_000,
+            ready_at_ms: None,
+            returns_to: None,
+            failed_update: failed.map(|version| FailedUpdate { version, why: "exited with status 1".into() }),
+        }
+    }
+
+    #[test]
+    fn a_deployed_version_that_gave_way_to_the_one_before_is_a_failure_however_well_that_one_runs() {
+        assert_eq!(deployed(&app(AppState::Ready, 2, None), 2), Outcome::Fine);
+        assert_eq!(deployed(&app(AppState::Updating, 2, None), 2), Outcome::Wait);
+        let expected = "version 2 did not get ready (exited with status 1), and version 1 is back";
+        assert_eq!(deployed(&app(AppState::Ready, 1, Some(2)), 2), Outcome::Not(expected.into()));
+    }
+
+    #[test]
+    fn an_app_that_fails_is_not_waited_for() {
+        let again = AppStatus { next_try_seconds: Some(3), ..app(AppState::Updating, 2, None) };
+        assert_eq!(running(&again), Outcome::Not("ended: exited with status 1; the device tries again in 3 s".into()));
+        let crashed = Outcome::Not("ended: exited with status 1; its manifest wants no restart".into());
+        assert_eq!(running(&app(AppState::Crashed, 1, None)), crashed);
+    }
 }

@@ -71,10 +71,13 @@ mod tests {
             status: None,
             last_exit: None,
             starts: 1,
+            failures: 0,
             next_try_seconds: None,
             storage: None,
             uid: 100_000,
             ready_at_ms: None,
+            returns_to: None,
+            failed_update: None,
         }
     }
 

@@ -9,10 +9,10 @@ use manifest::api::{AppState, AppStatus};
 /// Its state, set off.
 pub(super) fn state(out: Output, app: &AppStatus) -> String {
     let style = match app.state {
-        AppState::Running => Style::Good,
-        AppState::Starting | AppState::Stopping | AppState::BackOff => Style::Warning,
-        AppState::Failed => Style::Bad,
-        AppState::Stopped | AppState::Exited => Style::Dim,
+        AppState::Running | AppState::Ready => Style::Good,
+        AppState::Starting | AppState::Stopping | AppState::BackOff | AppState::Degraded | AppState::Updating => Style::Warning,
+        AppState::Failed | AppState::Crashed => Style::Bad,
+        AppState::Installed | AppState::Stopped | AppState::Exited | AppState::Removed => Style::Dim,
     };
     out.paint(style, &word(&app.state))
 }
@@ -36,6 +36,13 @@ pub(super) fn status(out: Output, app: &AppStatus) -> String {
     lines.extend(app.ready_at_ms.map(|ms| format!("  ready at   {ms} ms after the kernel's start")));
     lines.extend(app.storage.map(|size| format!("  storage    {size}")));
     lines.extend(app.last_exit.as_ref().map(|exit| format!("  last exit  {}", harmless(exit))));
+    lines.extend((app.failures > 0).then(|| format!("  failures   {} in a row", app.failures)));
+    lines.extend(app.returns_to.map(|version| format!("  on trial   version {version} comes back if it does not get ready")));
+    lines.extend(
+        app.failed_update
+            .as_ref()
+            .map(|failed| format!("  update     version {} did not get ready: {}", failed.version, harmless(&failed.why))),
+    );
     lines.extend(app.next_try_seconds.map(|seconds| format!("  next try   in {seconds} s")));
     lines.join("\n")
 }

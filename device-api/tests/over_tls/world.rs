@@ -151,6 +151,7 @@ pub fn serve(folder: &Path, authority: &[u8], limits: Limits, ready: impl FnOnce
         board: "qemu".parse().unwrap(),
         machine_id: "0".repeat(32),
         kernel: "6.12".into(),
+        downgrade: None,
     };
     let device = Device { facts, peers: Arc::new(Peers::new(folder)), uploads: Uploads::default() };
     runtime.block_on(async { match Server::new(tls, device, limits).run(listener).await {} });
@@ -261,7 +262,7 @@ fn app_manager_answers(played: &Played, request: app_manager::Request) -> (Answe
             let (answer, _) = ok(app_manager::Upload { token });
             (answer, Some(file))
         }
-        Request::CommitInstall { token } => {
+        Request::CommitInstall { token, .. } => {
             let path = played.uploads.lock().unwrap().remove(&token).unwrap();
             // What the kernel demands of fs-verity, a lease demands too: nobody may have the file open for writing.
             let file = File::from(linux::files::open(&path, OFlags::RDONLY).unwrap());
@@ -302,9 +303,12 @@ fn status(component_id: ComponentId) -> AppStatus {
         status: None,
         last_exit: None,
         starts: 1,
+        failures: 0,
         next_try_seconds: None,
         storage: None,
         uid: 100_000,
         ready_at_ms: None,
+        returns_to: None,
+        failed_update: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::requests;
 use manifest::{
-    api::{AppStatus, LogLine},
+    api::{AppStatus, Downgrade, LogLine},
     names::ComponentId,
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ requests! {
         CommitInstall "commit-install" {
             /// The upload's token.
             token: u64,
+            /// Whether it may be an older version than the one that is there.
+            downgrade: Downgrade,
         },
         /// The upload broke off; forget it. Reply: [`manifest::api::Done`].
         AbortInstall "abort-install" {

@@ -219,7 +219,7 @@ fn an_app_that_crashes_is_started_again_later_each_time_and_its_end_is_kept() ->
         machine.inside().kill(first.pid.context("no pid")?, harness::inside::KILL)?;
         harness::wait::wait_until("the app to run again", Duration::from_secs(30), || {
             let app = device.app(DOORBELL)?;
-            Ok(app.state == AppState::Running && app.generation > first.generation && app.last_exit.is_some())
+            Ok(app.state.runs() && app.generation > first.generation && app.last_exit.is_some())
         })?;
         let app = device.app(DOORBELL)?;
         ensure!(

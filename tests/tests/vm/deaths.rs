@@ -51,7 +51,7 @@ fn without_its_launcher_every_app_ends_and_is_started_again() -> Result<()> {
         device.wait_service("launcher", generation, AGAIN)?;
         harness::wait::wait_until("the app to run as a new instance", AGAIN, || {
             let app = device.app(DOORBELL)?;
-            Ok(app.state == AppState::Running && app.generation > before.generation && app.pid != before.pid)
+            Ok(app.state.runs() && app.generation > before.generation && app.pid != before.pid)
         })?;
         let old = before.pid.context("no pid")?;
         ensure!(machine.inside().processes()?.iter().all(|p| p.pid != old), "the old instance lives on");
@@ -83,7 +83,7 @@ fn without_its_app_manager_apps_go_on_and_are_adopted_again() -> Result<()> {
         machine.inside().kill(after.pid.context("no pid")?, KILL)?;
         harness::wait::wait_until("the app to run as a new instance", AGAIN, || {
             let app = device.app(DOORBELL)?;
-            Ok(app.state == AppState::Running && app.generation > before.generation)
+            Ok(app.state.runs() && app.generation > before.generation)
         })?;
         device.wait_status(DOORBELL, "2 presses")?;
         Ok(())
@@ -122,7 +122,7 @@ fn a_vital_daemon_that_dies_again_and_again_leads_to_safe_mode_where_the_api_sti
         let device = machine.device()?;
         let info = device.client().device()?;
         ensure!(info.safe_mode, "after {} boots: {info:?}", info.boot);
-        ensure!(device.app(DOORBELL)?.state != AppState::Running, "a customer's app runs in safe mode");
+        ensure!(!device.app(DOORBELL)?.state.runs(), "a customer's app runs in safe mode");
         device.wait_event(EventKind::SafeMode, "")?;
         Ok(())
     })

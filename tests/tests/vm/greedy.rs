@@ -24,7 +24,7 @@ fn an_app_that_takes_too_much_memory_is_killed_and_event_and_status_say_why() ->
         device.install(greedy(1, &["memory"], 0)?.bundle()?)?;
         wait_until("the app to have ended", APP, || Ok(device.app(&id)?.last_exit.is_some()))?;
         let app = device.app(&id)?;
-        ensure!(app.state != AppState::Running, "{app:?}");
+        ensure!(!app.state.runs(), "{app:?}");
         let words = app.last_exit.as_deref().context("nothing tells how it ended")?;
         ensure!(words == "killed: it used more memory than its limit of 8MiB", "{words}");
         let event = device.wait_event(EventKind::OomKill, &id)?;

@@ -6,7 +6,6 @@ use harness::{
     machine::{Options, run},
     workspace::top,
 };
-use manifest::api::AppState;
 use std::{env, fs};
 
 /// What talks to a device.
@@ -31,7 +30,7 @@ fn the_readmes_commands_for_an_app_of_ones_own_do_what_they_say() -> Result<()> 
         typed?;
         let apps = machine.device()?.apps()?;
         let app = apps.iter().find(|app| app.name == "my-app").context("the device does not have the app")?;
-        ensure!(app.state == AppState::Running, "{app:?}");
+        ensure!(app.state.runs(), "{app:?}");
         Ok(())
     })
 }
