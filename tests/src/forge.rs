@@ -97,8 +97,19 @@ pub fn joined(image: &[u8], envelope: &[u8]) -> Result<Vec<u8>> {
 
 /// Builds a C program of `tests/apps` or `samples` into a static ELF.
 pub fn c_program(source: &Path, to: &Path) -> Result<()> {
+    compile(source, to, &[])
+}
+
+/// The same, of a program that needs no library, not even C's.
+pub fn bare_program(source: &Path, to: &Path) -> Result<()> {
+    compile(source, to, &["-nostdlib", "-fno-stack-protector"])
+}
+
+fn compile(source: &Path, to: &Path, flags: &[&str]) -> Result<()> {
     let output = Command::new("gcc")
-        .args(["-O2", "-Wall", "-Wextra", "-static-pie", "-s", "-o"])
+        .args(["-O2", "-Wall", "-Wextra", "-static-pie", "-s"])
+        .args(flags)
+        .arg("-o")
         .args([to, source])
         .output()
         .context("cannot run gcc")?;

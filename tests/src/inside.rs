@@ -137,6 +137,15 @@ impl Inside {
         self.done(&Request::Sync)
     }
 
+    /// Bytes and files that are free of the file system at `path`.
+    pub fn free(&self, path: &str) -> Result<(u64, u64)> {
+        let request = Request::Free { path: path.to_owned() };
+        match self.ask(&request)? {
+            Answer::Free { bytes, files } => Ok((bytes, files)),
+            other => Err(unexpected(&request, &other)),
+        }
+    }
+
     /// Sends a raw packet to a service as root; what came back, as JSON.
     pub fn ipc(&self, service: &str, packet: &Value) -> Result<Value> {
         let answer = self.text_of(&Request::Ipc { service: service.to_owned(), packet: packet.to_string() })?;

@@ -171,3 +171,40 @@ pub fn greedy(number: u32, arguments: &[&str], storage_kib: u32) -> Result<Parts
     });
     forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
 }
+
+/// Component id of the small app number `number`.
+pub fn small_id(number: u32) -> String {
+    format!("4c3f2d9b-6a4e-4f1c-9a38-{number:012x}")
+}
+
+/// A version of the small app number `number`, which does what `what` says; `holdfast` goes into that object of its manifest.
+pub fn small(number: u32, version: u64, what: &str, holdfast: &serde_json::Value) -> Result<Parts> {
+    static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| build_small().map_err(|e| format!("{e:#}")));
+    let program = PROGRAM.clone().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut section = serde_json::json!({
+        "Memory": "2MiB", "Pids": 1, "Processes": "single", "ReadyTimeout": 60,
+        // Another version is another image.
+        "Environment": { "VERSION": version.to_string() },
+    });
+    for (name, value) in holdfast.as_object().into_iter().flatten() {
+        section[name] = value.clone();
+    }
+    let manifest = serde_json::json!({
+        "SchemaVersion": 1,
+        "Name": format!("Small {number}"),
+        "ComponentId": small_id(number),
+        "EntryPoint": "/bin/app",
+        "CmdArgs": [what],
+        "Capabilities": { "MutableStorage": { "SizeKB": 64 } },
+        "Holdfast": section,
+    });
+    forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, version)
+}
+
+fn build_small() -> Result<PathBuf> {
+    let folder = top().join("build/test-programs");
+    fs::create_dir_all(&folder)?;
+    let program = folder.join("small");
+    forge::bare_program(&top().join("tests/apps/small/small.c"), &program)?;
+    Ok(program)
+}

@@ -91,6 +91,11 @@ pub enum Request {
     FreezeInitWhenStopped,
     /// Flushes everything to the disk. Answer: [`Answer::Done`].
     Sync,
+    /// What is free of a file system. Answer: [`Answer::Free`].
+    Free {
+        /// A path in it.
+        path: String,
+    },
 }
 
 /// What the probe answers.
@@ -107,6 +112,13 @@ pub enum Answer {
     Entries(Vec<Entry>),
     /// The processes by id.
     Processes(Vec<Process>),
+    /// What is free of a file system.
+    Free {
+        /// Bytes.
+        bytes: u64,
+        /// Files that can still be made.
+        files: u64,
+    },
     /// It could not be done: the number of the error and the words.
     Failed {
         /// `errno`, 0 if there is none.

@@ -55,6 +55,12 @@ pub fn stat(path: &str) -> io::Result<Entry> {
     Ok(described(name, &fs::symlink_metadata(path)?))
 }
 
+/// Bytes and files that are free of the file system at a path.
+pub fn free(path: &str) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok((found.f_bfree * found.f_frsize, found.f_ffree))
+}
+
 fn described(name: String, metadata: &Metadata) -> Entry {
     Entry { name, mode: metadata.mode(), uid: metadata.uid(), gid: metadata.gid(), size: metadata.size() }
 }

@@ -70,6 +70,7 @@ fn answer(request: &Request, stop: &stop::Stop) -> Answer {
             rustix::fs::sync();
             Ok(Answer::Done)
         }
+        Request::Free { path } => look::free(path).map(|(bytes, files)| Answer::Free { bytes, files }),
     };
     result.unwrap_or_else(|e: io::Error| Answer::Failed { errno: e.raw_os_error().unwrap_or(0), words: e.to_string() })
 }

@@ -8,7 +8,7 @@
 //! - [`power`]: power button, clocks, identity; [`cuts`]: power cuts.
 //! - [`configuration`]: what an owner gives an app to read.
 //! - [`denials`]: what a refused call tells whoever wrote the app.
-//! - [`greedy`]: apps that take what they can get.
+//! - [`greedy`]: apps that take what they can get. [`many`]: fifty of them. [`updates`]: versions that fail, and older ones.
 //! - [`rot`]: damaged blocks of the root partition.
 //! - [`storage`]: what apps store, and its keys.
 //! - [`secure`]: the chain from the firmware on. [`judges`], [`selftests`]: other people's tools. [`controls`]: negative controls.
@@ -28,6 +28,7 @@ mod greedy;
 mod hangs;
 mod judges;
 mod look;
+mod many;
 mod power;
 mod readme;
 mod rot;
@@ -35,3 +36,4 @@ mod secure;
 mod selftests;
 mod storage;
 mod support;
+mod updates;
