@@ -23,6 +23,7 @@ use linux::{cgroup::Cgroup, log::printable, poll::Poller};
 use manifest::{
     api::{AppState, AppStatus, FailedUpdate, LogStream},
     app::AppManifest,
+    holdfast::LogRate,
     names::ComponentId,
     places,
 };
@@ -153,20 +154,25 @@ impl App {
     /// Writes what the app wrote, as far as its rate allows.
     pub fn hear(&mut self, stream: LogStream, lines: &[String], now: Duration) {
         let wall_ms = linux::clock::wall_ms();
+        let rate = self.log_rate();
         for line in lines {
-            match self.meter.line(now) {
+            match self.meter.line(rate, now) {
                 Verdict::Drop => continue,
                 Verdict::Keep => {}
-                Verdict::KeepAfterLoss(lost) => self.say(&loss(lost), now),
+                Verdict::KeepAfterLoss(lost) => self.say(&loss(lost, rate), now),
             }
             self.log.push(stream, line, wall_ms, now);
         }
     }
 
+    fn log_rate(&self) -> LogRate {
+        self.installed.as_ref().map(|installed| installed.granted.log).unwrap_or_default()
+    }
+
     /// Tells of dropped lines, once no more come.
     pub fn tell_loss(&mut self, now: Duration) {
         if let Some(lost) = self.meter.loss() {
-            self.say(&loss(lost), now);
+            self.say(&loss(lost, self.log_rate()), now);
         }
     }
 
@@ -329,6 +335,6 @@ const NAME_LIMIT: usize = 64;
 /// Longest reason that an app does not run, in characters; its own words are shorter.
 pub const PROBLEM_LIMIT: usize = 1000;
 
-fn loss(lost: u64) -> String {
-    format!("{lost} lines were dropped: the app writes faster than {} lines a second", crate::log::intake::LINES_PER_SECOND)
+fn loss(lost: u64, rate: LogRate) -> String {
+    format!("{lost} lines were dropped: the app writes faster than {} lines a second", rate.lines_per_second)
 }

@@ -3,6 +3,7 @@
 use crate::{
     app::{App, Installed, Live, Pipe},
     config,
+    disk::Disk,
     fault::Fault,
     launcher::Launcher,
     limits,
@@ -33,6 +34,7 @@ pub fn launch(
     app: &App,
     instance: Instance,
     chips: &Chips,
+    disk: Option<&Disk>,
     monitor: &mut Monitor,
     launcher: &mut Launcher,
 ) -> Result<Live, Fault> {
@@ -57,7 +59,7 @@ pub fn launch(
         lines.extend(passed);
         config = kept;
     }
-    let cgroup = limits::make(places::APPS_CGROUP.as_ref(), &instance, &installed.granted.limits)?;
+    let cgroup = limits::make(places::APPS_CGROUP.as_ref(), &instance, &installed.granted.limits, disk)?;
     let names: Vec<String> = lines.iter().map(|(name, _)| name.clone()).collect();
     let plan = plan(instance.clone(), app.uid, installed, &names);
     let started = cgroup.open().map_err(Fault::from).and_then(|folder| {

@@ -95,7 +95,7 @@ impl Manager {
             linux::log::warning(linux::files::chain(&e));
         }
         let instance = Instance { component: id.clone(), generation: app.run.generation };
-        match launch::launch(app, instance, &self.chips, &mut self.monitor, &mut self.launcher) {
+        match launch::launch(app, instance, &self.chips, self.disk.as_ref(), &mut self.monitor, &mut self.launcher) {
             Ok(live) => {
                 app.say(&format!("started as {} with pid {}", live.instance, live.pid.unwrap_or(0)), now);
                 linux::log::info(format!("{} started", live.instance));

@@ -12,7 +12,7 @@
 //! - [`state`]: the durable table; [`run`]: what outlives this process but not a reboot.
 //! - [`adopt`]: at start, and after launcher died: what runs is taken over, what is installed is judged again.
 //! - [`life`], [`back_off`]: an app's states and pauses, pure; [`lives`] does what they want done.
-//! - [`launch`], [`limits`], [`peripherals`], [`config`], [`launcher`]: one start of an app.
+//! - [`launch`], [`limits`], [`disk`], [`peripherals`], [`config`], [`launcher`]: one start of an app.
 //! - [`notify`], [`log`], [`denials`]: what apps say, and what they are refused; [`requests`]: what other daemons ask; [`manager`]: the one loop.
 //!
 //! Invariants: a component has one uid for ever and at most one instance; an instance is addressed by id and generation;
@@ -26,6 +26,7 @@ mod app;
 mod back_off;
 mod config;
 mod denials;
+mod disk;
 mod fault;
 mod folders;
 mod install;
@@ -47,6 +48,7 @@ mod state;
 mod uploads;
 
 use crate::{
+    disk::Disk,
     manager::{Manager, Mode},
     peripherals::Chips,
     state::Table,
@@ -101,6 +103,11 @@ fn open() -> Result<Manager, Box<dyn Error>> {
     for chip in missing {
         linux::log::error(files::chain(&chip));
     }
+    // Not worth a device without apps: who limits reading and writing is then not started, and told why.
+    let disk = Disk::below(Path::new(places::APPS), Path::new("/sys")).unwrap_or_else(|e| {
+        linux::log::error(files::chain(&e));
+        None
+    });
     let mode = if Path::new(places::SAFE_MODE).exists() { Mode::Safe } else { Mode::Normal };
     if mode == Mode::Safe {
         linux::log::warning("safe mode: installed apps are not started");
@@ -118,6 +125,7 @@ fn open() -> Result<Manager, Box<dyn Error>> {
         apps: BTreeMap::new(),
         board,
         chips,
+        disk,
         monitor: monitor::Monitor::default(),
         launcher: launcher::Launcher::default(),
         subscription: None,

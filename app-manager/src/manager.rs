@@ -6,6 +6,7 @@
 
 use crate::{
     app::{App, Live},
+    disk::Disk,
     installs::Pending,
     launcher::{Launcher, Subscription},
     monitor::Monitor,
@@ -41,6 +42,8 @@ pub struct Manager {
     pub board: Board,
     /// Its GPIO chips.
     pub chips: Chips,
+    /// The disk below /data.
+    pub disk: Option<Disk>,
     /// Link to the monitor.
     pub monitor: Monitor,
     /// Link to launcher.

@@ -187,7 +187,8 @@ impl Manager {
     fn policy(&self, id: &ComponentId) -> Result<Policy, Fault> {
         let app = self.known(id)?;
         let grants = app.installed.as_ref().map(|installed| installed.granted.explanation.clone()).unwrap_or_default();
-        let in_force = app.live.as_ref().map(|live| live.in_force.clone()).unwrap_or_default();
+        let mut in_force = app.live.as_ref().map(|live| live.in_force.clone()).unwrap_or_default();
+        in_force.extend(app.live.iter().flat_map(|live| crate::limits::in_force(&live.cgroup)));
         Ok(Policy { grants, in_force })
     }
 }

@@ -1,40 +1,36 @@
 //! The decision in plain words.
 
-use crate::policy::Granted;
+use crate::{policy::Granted, rights};
 use manifest::{
     app::AppManifest,
     board::{GpioDirection, GpioLine},
-    holdfast::{ConfigChange, Processes, Restart},
     quantity::Bytes,
 };
 
-/// What an app gets, a line per right or limit; what it does not get is said where people expect it.
+/// What an app gets, a line per right or limit; what it does not get is said where people expect it. What the manifest alone
+/// decides comes from [`rights`]; here is what the board adds, and the bounds: an explanation travels in one packet.
 pub fn lines(manifest: &AppManifest, granted: &Granted) -> Vec<String> {
-    let section = &manifest.holdfast;
-    let limits = granted.limits;
-    let mut lines =
-        vec![format!("program: {}, from the app's own image, which is read-only and checked page by page", manifest.entry_point)];
-    lines.push(processes(granted, section.pids));
+    let mut lines: Vec<String> = rights::program(manifest).into_iter().map(|said| said.words).collect();
     lines.extend(granted.gpio.iter().map(line));
     if granted.gpio.is_empty() {
         lines.push("peripherals: none".to_owned());
     }
-    lines.push(match granted.storage {
-        Some(size) => format!("storage: {size} at /data, kept over restarts and updates, erased with the app"),
-        None => "storage: none that is kept; /tmp lasts until the app ends".to_owned(),
-    });
-    lines.extend(section.config.map(|change| config(change).to_owned()));
-    lines.push("network: none".to_owned());
-    lines.push(format!("memory: {}; beyond it the whole app is killed", limits.memory));
-    lines.push(format!("processor: {} % of one core", limits.cpu_percent));
-    lines.push(format!("open files: {}", limits.open_files));
+    lines.extend(rights::beyond_peripherals(manifest).into_iter().map(|said| said.words));
+    lines.push(format!("open files: {}", granted.limits.open_files));
     lines.push(format!("system calls: profiles {}", granted.syscall_profiles.join(", ")));
-    lines.push(restart(section.restart).to_owned());
-    lines.push(format!("stop: SIGTERM, killed after {} s", u32::from(section.stop_grace)));
-    lines.extend(section.ready_timeout.map(|t| format!("ready: says READY=1 within {} s of its start", u32::from(t))));
-    lines.extend(section.watchdog.map(|t| format!("watchdog: killed after {} s without WATCHDOG=1", u32::from(t))));
+    let more = lines.len().saturating_sub(LINES_LIMIT);
+    if more > 0 {
+        lines.truncate(LINES_LIMIT);
+        lines.push(format!("and {more} more; `holdfast app inspect` shows all of a bundle's"));
+    }
+    lines.iter_mut().for_each(|line| line.truncate(line.floor_char_boundary(LINE_LIMIT)));
     lines
 }
+
+/// Most lines of an explanation.
+const LINES_LIMIT: usize = 80;
+/// Longest line of an explanation, in bytes.
+const LINE_LIMIT: usize = 256;
 
 /// The paths that an app may use, a line each: the rest is refused without a record on most kernels.
 pub fn paths(storage: Option<Bytes>) -> Vec<String> {
@@ -51,14 +47,6 @@ pub fn paths(storage: Option<Bytes>) -> Vec<String> {
     always.map(str::to_owned).into_iter().chain([data]).collect()
 }
 
-fn processes(granted: &Granted, asked: u32) -> String {
-    match granted.processes {
-        Processes::Single => "processes: one, without threads; it cannot fork or execute".to_owned(),
-        Processes::Fork => format!("processes: at most {asked} processes and threads; no other program can be executed"),
-        Processes::Exec => format!("processes: at most {asked} processes and threads, which may execute programs of the image"),
-    }
-}
-
 fn line(line: &GpioLine) -> String {
     let direction = match line.direction {
         GpioDirection::Input => "input, both edges",
@@ -66,21 +54,6 @@ fn line(line: &GpioLine) -> String {
     };
     let level = if line.active_low { ", active low" } else { "" };
     format!("GPIO ${}: {direction}{level}, line {} of chip {}; for this app alone", line.name, line.line, line.chip)
-}
-
-fn config(change: ConfigChange) -> &'static str {
-    match change {
-        ConfigChange::Restart => "configuration: given by the owner, read only; started again when it changes",
-        ConfigChange::Notify => "configuration: given by the owner, read only; told when it changes",
-    }
-}
-
-fn restart(restart: Restart) -> &'static str {
-    match restart {
-        Restart::Always => "restart: always, with growing pauses; given up after too many failures",
-        Restart::OnFailure => "restart: unless it exits with status 0, with growing pauses; given up after too many failures",
-        Restart::Never => "restart: never",
-    }
 }
 
 #[cfg(test)]
@@ -103,12 +76,29 @@ mod tests {
             "network: none",
             "memory: 8MiB; beyond it the whole app is killed",
             "processor: 100 % of one core",
-            "open files: 256",
-            "system calls: profiles app, gpio",
-            "restart: always, with growing pauses; given up after too many failures",
+            "processor share: weight 100, beside 100 of an app that asks for none",
+            "disk: as fast as it goes",
+            "log: 50 lines a second are kept, 500 at once; the rest is dropped and counted",
+            "restart: always",
+            "pauses: 500ms after a failure, doubled from one to the next up to 1min; given up after 10 failures in a row; a run of 1min ends the row",
             "stop: SIGTERM, killed after 2 s",
             "watchdog: killed after 10 s without WATCHDOG=1",
+            "open files: 256",
+            "system calls: profiles app, gpio",
         ];
         assert_eq!(granted.explanation, expected);
+    }
+
+    #[test]
+    fn an_explanation_is_bounded_whatever_the_manifest_says() {
+        let long = "\u{1f514}".repeat(4000);
+        let text = format!(
+            r#"{{"SchemaVersion":1,"Name":"a","ComponentId":"25025d2c-66da-4448-bae1-ac26fcdd3627","EntryPoint":"/bin/app",
+            "CmdArgs":["{long}"],"Capabilities":{{}},"Holdfast":{{"Environment":{{"A":"{long}\\n"}}}}}}"#
+        );
+        let manifest = AppManifest::parse(text.as_bytes()).unwrap();
+        let granted = crate::grant(&manifest, &Board::parse(br#"{"name":"T"}"#).unwrap()).unwrap();
+        assert!(granted.explanation.iter().all(|line| line.len() <= super::LINE_LIMIT));
+        assert!(granted.explanation.len() <= super::LINES_LIMIT);
     }
 }

@@ -10,7 +10,8 @@
 //! - [`refusal`]: every capability that this device cannot give, each with its path, the reason, and what to do.
 //! - [`unavailable`]: the table of Azure Sphere's capabilities that no board of this release has.
 //! - [`values`]: values that make no sense on any device.
-//! - [`explain`]: the same decision in plain words.
+//! - [`rights`]: what a manifest asks for, in plain words; [`changes`]: what an update adds.
+//! - [`explain`]: the decision in the same words, with what the board adds.
 //! - [`denial`]: what a manifest lacks, where the app was refused a system call.
 //!
 //! Invariants: nothing listed, nothing granted. Nothing listed is dropped silently: what cannot be given refuses the
@@ -18,10 +19,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod changes;
 pub mod denial;
 pub mod explain;
 pub mod policy;
 pub mod refusal;
+pub mod rights;
 mod unavailable;
 pub mod values;
 

@@ -6,8 +6,9 @@ use crate::{
     unavailable, values,
 };
 use manifest::{
-    app::{AppManifest, ApplicationType, Peripheral},
+    app::{AppManifest, ApplicationType, Connection, Peripheral},
     board::{Board, GpioLine},
+    destination::Destination,
     holdfast::{BackOff, ConfigChange, IoLimits, LogRate, Processes},
     quantity::Bytes,
     read,
@@ -67,6 +68,8 @@ pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> 
     problems.extend(application_type(manifest.application_type));
     let gpio = gpio(manifest, board, &mut problems);
     without_driver(manifest, &mut problems);
+    problems.extend(storage(manifest));
+    problems.extend(destinations(manifest));
     problems.extend(values::problems(manifest));
     if !problems.is_empty() {
         return Err(Refusal { problems });
@@ -168,6 +171,21 @@ fn without_driver(manifest: &AppManifest, problems: &mut Vec<Problem>) {
     }
 }
 
+fn storage(manifest: &AppManifest) -> Option<Problem> {
+    manifest.capabilities.mutable_storage.filter(|storage| storage.size_kb == 0)?;
+    let advice = "ask for at least 1, or leave MutableStorage out";
+    Some(problem("Capabilities.MutableStorage.SizeKB", "0 is no storage".into(), advice))
+}
+
+/// Plain connections that lead nowhere: templates of Azure Sphere have such texts, to be filled in.
+fn destinations(manifest: &AppManifest) -> impl Iterator<Item = Problem> {
+    manifest.capabilities.allowed_connections.iter().enumerate().filter_map(|(i, connection)| {
+        let Connection::Host(text) = connection else { return None };
+        let reason = text.parse::<Destination>().err()?;
+        Some(problem(&format!("Capabilities.AllowedConnections[{i}]"), reason, "name the host, or remove the entry"))
+    })
+}
+
 /// The apps' own, which launcher insists on, and those of what was granted; `sandbox` adds those of [`Granted::processes`].
 fn syscall_profiles(gpio: &[GpioLine]) -> Vec<String> {
     let granted = if gpio.is_empty() { None } else { Some(&app::GPIO) };
@@ -219,9 +237,15 @@ mod tests {
     }
 
     #[test]
-    fn raw_numbers_and_doubles_are_refused() {
+    fn raw_numbers_are_refused() {
         assert!(only_problem(r#""Gpio":[8]"#, "").reason.contains("raw number"));
-        assert!(only_problem(r#""Gpio":["$CHIME","$CHIME"]"#, "").reason.contains("twice"));
+    }
+
+    #[test]
+    fn a_connection_that_leads_nowhere_is_told_beside_what_stands_against_all() {
+        let refusal = decide(r#""AllowedConnections":["example.com","<HOST>",{"Host":"192.0.2.0/24"}]"#, "").unwrap_err();
+        let paths: Vec<&str> = refusal.problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["Capabilities.AllowedConnections", "Capabilities.AllowedConnections[1]"]);
     }
 
     #[test]
@@ -276,7 +300,9 @@ mod tests {
         #[test]
         fn a_grant_never_exceeds_what_the_manifest_asks(memory in 0u64..8 << 20, cpu in 0u32..7000, pids in 0u32..5000, kb in 0u32..2, lines in proptest::collection::vec(0usize..3, 0..4)) {
             let names = ["\"$DOORBELL_BUTTON\"", "\"$CHIME\"", "\"$NONE\""];
-            let asked: Vec<&str> = lines.iter().map(|i| names[*i]).collect();
+            let mut asked: Vec<&str> = lines.iter().map(|i| names[*i]).collect();
+            asked.sort_unstable();
+            asked.dedup();
             let decided = decide(
                 &format!(r#""Gpio":[{}],"MutableStorage":{{"SizeKB":{kb}}}"#, asked.join(",")),
                 &format!(r#""Memory":{memory},"CpuPercent":{cpu},"Pids":{pids}"#),

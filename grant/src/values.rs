@@ -18,10 +18,6 @@ const RESERVED: [&str; 4] = ["NOTIFY_SOCKET", "LISTEN_", "WATCHDOG_", "HOLDFAST_
 /// Each such value in a manifest. An app with one of them is installed nowhere.
 pub fn problems(manifest: &AppManifest) -> Vec<Problem> {
     let mut problems = bounds(&manifest.holdfast);
-    if manifest.capabilities.mutable_storage.is_some_and(|storage| storage.size_kb == 0) {
-        let advice = "ask for at least 1, or leave MutableStorage out";
-        problems.push(problem("Capabilities.MutableStorage.SizeKB", "0 is no storage".into(), advice));
-    }
     problems.extend(arguments(manifest));
     problems.extend(environment(manifest));
     let length = text_length(manifest);
@@ -120,7 +116,7 @@ mod tests {
             (r#""Io":{"ReadsPerSecond":0}"#, "Holdfast.Io.ReadsPerSecond", "4 to 10000000"),
             (r#""Io":{"WriteBytesPerSecond":4096}"#, "Holdfast.Io.WriteBytesPerSecond", "64KiB to 64GiB"),
             (r#""Log":{"LinesPerSecond":0}"#, "Holdfast.Log.LinesPerSecond", "1 to 500"),
-            (r#""Log":{"Burst":5001}"#, "Holdfast.Log.Burst", "1 to 5000"),
+            (r#""Log":{"Burst":5001}"#, "Holdfast.Log.Burst", "2 to 5000"),
             (r#""BackOff":{"First":"99ms"}"#, "Holdfast.BackOff.First", "100ms to 24h"),
             (r#""BackOff":{"First":"2min"}"#, "Holdfast.BackOff.Most", "2min to 24h"),
             (r#""BackOff":{"StableAfter":0}"#, "Holdfast.BackOff.StableAfter", "1s to 24h"),

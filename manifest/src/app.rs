@@ -4,17 +4,23 @@
 //! installed, by `grant/`, with the reason; the type here only says what is well formed.
 
 use crate::{
+    destination::{Destination, Port, PortRange, Protocol},
     holdfast::HoldfastSection,
-    names::{CleanPath, ComponentId, PeripheralName},
+    names::{CatalogId, CleanPath, ComponentId, PeripheralName},
     read::{self, ReadError},
 };
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, value::MapAccessDeserializer},
+};
+use std::fmt;
 
 /// Longest manifest that is read. The largest of 73 public Azure Sphere manifests has 2 KiB.
 pub const MANIFEST_LIMIT: usize = 64 * 1024;
 
 /// An app's manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct AppManifest {
     /// Editors complete and check against it; it grants nothing.
@@ -77,6 +83,7 @@ impl From<SchemaVersion> for u32 {
 
 /// Azure Sphere's application types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ApplicationType {
     /// An ordinary app.
     #[default]
@@ -88,8 +95,9 @@ pub enum ApplicationType {
 }
 
 /// A peripheral: `$NAME` from the board file, or a raw number as real-time apps have them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a peripheral such as \"$DOORBELL_BUTTON\", or a raw number")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
 pub enum Peripheral {
     /// By its name in the board file.
     Named(PeripheralName),
@@ -97,35 +105,77 @@ pub enum Peripheral {
     Raw(u32),
 }
 
+/// By hand, where serde's untagged enums would not say what is wrong with a name.
+impl<'de> Deserialize<'de> for Peripheral {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Peripheral;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a peripheral such as \"$DOORBELL_BUTTON\", or a raw number")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Peripheral, E> {
+                text.parse().map(Peripheral::Named).map_err(E::custom)
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Peripheral, E> {
+                let number = u32::try_from(n).map_err(|_| E::custom(format!("{n} is too large for the number of a peripheral")));
+                number.map(Peripheral::Raw)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
 /// What an app may do. Every right is absent unless listed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct Capabilities {
     /// Hosts the app may connect to.
     pub allowed_connections: Vec<Connection>,
     /// TCP ports the app may listen on.
-    pub allowed_tcp_server_ports: Vec<u16>,
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
+    pub allowed_tcp_server_ports: Vec<Port>,
     /// UDP ports the app may receive on.
-    pub allowed_udp_server_ports: Vec<u16>,
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
+    pub allowed_udp_server_ports: Vec<Port>,
     /// Apps that it may exchange messages with; each must list the other.
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub allowed_application_connections: Vec<ComponentId>,
     /// GPIO lines.
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub gpio: Vec<Peripheral>,
     /// Serial ports.
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub uart: Vec<Peripheral>,
     /// I²C devices.
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub i2c_master: Vec<Peripheral>,
     /// SPI devices.
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub spi_master: Vec<Peripheral>,
     /// I²S devices (real-time apps).
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub i2s_subordinate: Vec<Peripheral>,
     /// PWM channels.
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub pwm: Vec<Peripheral>,
     /// Analog inputs.
+    #[serde(deserialize_with = "read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
     pub adc: Vec<Peripheral>,
     /// The catalog (tenant) whose certificate the app may use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub device_authentication: Option<String>,
+    pub device_authentication: Option<CatalogId>,
     /// Persistent storage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mutable_storage: Option<MutableStorage>,
@@ -154,6 +204,8 @@ pub struct Capabilities {
     /// Put an update off.
     pub software_update_deferral: bool,
     /// Power profiles, reboot, power down.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "read::unique_filled")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true, "minItems" = 1)))]
     pub power_controls: Vec<PowerControl>,
     /// Read its own heap statistics.
     pub heap_mem_stats: bool,
@@ -162,37 +214,68 @@ pub struct Capabilities {
 }
 
 /// A host an app may connect to: Azure Sphere's plain name or address, or Holdfast's entry with ports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a host name or address, or an object with Host and Ports")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
 pub enum Connection {
-    /// A name or an IPv4 address; every port.
+    /// A name or an address; every port, TCP and UDP. Any text, as Azure Sphere's tools take it: whether it leads anywhere
+    /// is judged when the app is installed.
     Host(String),
-    /// A name, address or range, with ports.
+    /// A name, a kind of service, an address or a range, with ports and protocols.
     Entry(ConnectionEntry),
+}
+
+/// By hand, so that an error inside an entry names its field.
+impl<'de> Deserialize<'de> for Connection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Connection;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a host name or address such as \"example.com\", or an object with Host, Ports and Protocols")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Connection, E> {
+                Ok(Connection::Host(text.to_owned()))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Connection, A::Error> {
+                ConnectionEntry::deserialize(MapAccessDeserializer::new(map)).map(Connection::Entry)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 /// Holdfast's form of an allowed connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct ConnectionEntry {
-    /// Name, address, or address range such as `192.0.2.0/24`.
-    pub host: String,
-    /// Ports; empty means every port.
-    #[serde(default)]
-    pub ports: Vec<u16>,
+    /// A host name, `printer.local` by mDNS, a kind of service such as `_ipp._tcp.local`, an address, or a range of addresses
+    /// such as `192.0.2.0/24` or `2001:db8::/32`. No wildcards.
+    pub host: Destination,
+    /// Ports, such as 443 or "8000-8010"; absent: every port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::unique_filled")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true, "minItems" = 1)))]
+    pub ports: Vec<PortRange>,
+    /// Protocols; absent: both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::unique_filled")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true, "minItems" = 1)))]
+    pub protocols: Vec<Protocol>,
 }
 
 /// Persistent storage of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MutableStorage {
-    /// Size in KiB, enforced by quota.
+    /// Size in KiB, enforced by quota. Azure Sphere allows 64 at most; here the device's disk is the limit.
     #[serde(rename = "SizeKB")]
     pub size_kb: u32,
 }
 
 /// A right over the device's power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PowerControl {
     /// Power the device down.
     ForcePowerDown,
@@ -236,6 +319,67 @@ mod tests {
     fn another_schema_version_is_refused() {
         let error = AppManifest::parse(AZURE.replace("\"SchemaVersion\": 1", "\"SchemaVersion\": 2").as_bytes());
         assert!(error.unwrap_err().to_string().contains("expected 1"));
+    }
+
+    fn with(capabilities: &str) -> Result<AppManifest, String> {
+        let (head, _) = AZURE.split_once("\"Capabilities\"").unwrap();
+        let text = format!("{head}\"Capabilities\": {{{capabilities}}}}}");
+        AppManifest::parse(text.as_bytes()).map_err(|e| e.to_string())
+    }
+
+    /// What Azure Sphere's device refuses is refused where it is read, with the place and what to write instead.
+    #[test]
+    fn what_contradicts_azure_spheres_constraints_is_refused_with_its_path() {
+        for (capabilities, path, words) in [
+            (r#""AllowedTcpServerPorts":[80,0]"#, "Capabilities.AllowedTcpServerPorts[1]", "expected 1 to 65535"),
+            (r#""AllowedUdpServerPorts":[65536]"#, "Capabilities.AllowedUdpServerPorts[0]", "expected 1 to 65535"),
+            (r#""AllowedTcpServerPorts":[80,80]"#, "Capabilities.AllowedTcpServerPorts", "entry [1] is the same as [0]"),
+            (r#""Gpio":["$A",8,"A"]"#, "Capabilities.Gpio", "entry [2] is the same as [0]"),
+            (r#""Uart":["$A B"]"#, "Capabilities.Uart[0]", "not a peripheral name"),
+            (r#""Pwm":[true]"#, "Capabilities.Pwm[0]", "or a raw number"),
+            (r#""Adc":[4294967296]"#, "Capabilities.Adc[0]", "too large"),
+            (r#""PowerControls":[]"#, "Capabilities.PowerControls", "name at least one"),
+            (r#""PowerControls":["ForceReboot","ForceReboot"]"#, "Capabilities.PowerControls", "list it once"),
+            (r#""PowerControls":["ForceRebot"]"#, "Capabilities.PowerControls[0]", "did you mean `ForceReboot`?"),
+            (r#""AllowedApplicationConnections":["x"]"#, "Capabilities.AllowedApplicationConnections[0]", "expected a GUID"),
+            (r#""MutableStorage":{}"#, "Capabilities.MutableStorage", "missing field `SizeKB`"),
+            (r#""MutableStorage":{"SizeKb":1}"#, "Capabilities.MutableStorage.SizeKb", "did you mean `SizeKB`?"),
+            (r#""CertStore":1"#, "Capabilities.CertStore", "expected a boolean"),
+            (r#""AllowedConnections":[7]"#, "Capabilities.AllowedConnections[0]", "a host name or address"),
+        ] {
+            let error = with(capabilities).unwrap_err();
+            assert!(error.contains(&format!("at {path}: ")) && error.contains(words), "{capabilities}: {error}");
+        }
+        let long = |n| with(&format!(r#""DeviceAuthentication":"{}""#, "x".repeat(n)));
+        assert!(long(63).is_ok() && long(64).unwrap_err().contains("fewer than 64"));
+    }
+
+    #[test]
+    fn a_connection_is_a_text_or_an_entry_that_says_through_what() {
+        let read = |entry: &str| with(&format!(r#""AllowedConnections":[{entry}]"#)).map(|m| m.capabilities.allowed_connections);
+        assert_eq!(read(r#""<any text>""#), Ok(vec![Connection::Host("<any text>".into())]));
+        let entry = r#"{"Host":"2001:db8::/32","Ports":[443,"8000-8010"],"Protocols":["tcp"]}"#;
+        let entries = read(entry).unwrap();
+        let [Connection::Entry(entry)] = entries.as_slice() else { panic!("no entry") };
+        assert_eq!((entry.ports.len(), entry.protocols.as_slice()), (2, [Protocol::Tcp].as_slice()));
+        for (entry, path, words) in [
+            (r#"{"Host":"*.example.com"}"#, "[0].Host", "no wildcard"),
+            (r#"{"Host":"192.0.2.1/24"}"#, "[0].Host", "write 192.0.2.0/24"),
+            (r#"{"Host":"a","Ports":[]}"#, "[0].Ports", "name at least one"),
+            (r#"{"Host":"a","Ports":[1,"9-1"]}"#, "[0].Ports[1]", "9 is not below 1"),
+            (r#"{"Host":"a","Protocols":["icmp"]}"#, "[0].Protocols[0]", "unknown variant `icmp`"),
+            (r#"{"Host":"a","Protocol":["tcp"]}"#, "[0]", "did you mean `Protocols`?"),
+            (r#"{"Ports":[1]}"#, "[0]", "missing field `Host`"),
+        ] {
+            let error = read(entry).unwrap_err();
+            assert!(error.contains(&format!("AllowedConnections{path}")) && error.contains(words), "{entry}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_chip_itself_are_peripherals_as_real_manifests_have_them() {
+        let read = with(r#""Adc":["ADC-CONTROLLER-0"],"Uart":["ISU0"],"Gpio":[12,"$SAMPLE_LED"]"#).unwrap().capabilities;
+        assert_eq!((read.adc.len(), read.uart.len(), read.gpio.len()), (1, 1, 2));
     }
 
     #[test]

@@ -8,17 +8,21 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// The manifest's `Holdfast` object. Everything has a default that suits a small app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct HoldfastSection {
     /// Memory of the app with all its processes and its share of page cache (`memory.max`): bytes, or text such as "16MiB".
     /// Beyond it the whole app is killed.
     pub memory: Bytes,
     /// CPU time as a percentage of one core (`cpu.max`): 150 is one and a half cores.
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = CPU_PERCENT.start(), "maximum" = CPU_PERCENT.end())))]
     pub cpu_percent: u32,
     /// Share of the CPU beside other apps when all of them want it (`cpu.weight`): 200 gets twice what 100 gets. It takes
     /// nothing from the system's own services.
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = CPU_WEIGHT.start(), "maximum" = CPU_WEIGHT.end())))]
     pub cpu_weight: u32,
     /// Processes and threads (`pids.max`).
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = PIDS.start(), "maximum" = PIDS.end())))]
     pub pids: u32,
     /// How much it may read from and write to the device's disk in a second (`io.max`); what is absent is not limited.
     pub io: IoLimits,
@@ -29,13 +33,16 @@ pub struct HoldfastSection {
     /// How long it waits before it is started again after a failure, and when it is given up.
     pub back_off: BackOff,
     /// Time between SIGTERM and SIGKILL, in seconds.
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = STOP_GRACE.start(), "maximum" = STOP_GRACE.end())))]
     pub stop_grace: Seconds,
     /// Seconds in which the app must say READY=1; absent: it counts as ready when it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = TIMEOUT.start(), "maximum" = TIMEOUT.end())))]
     pub ready_timeout: Option<Seconds>,
     /// Longest time between two WATCHDOG=1, in seconds; absent: no watchdog. Late once, the app is shown as degraded; late twice,
     /// it is killed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = TIMEOUT.start(), "maximum" = TIMEOUT.end())))]
     pub watchdog: Option<Seconds>,
     /// How much of what the app writes to stdout and stderr is kept.
     pub log: LogRate,
@@ -83,6 +90,7 @@ impl Default for HoldfastSection {
 
 /// How an app may use processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Processes {
     /// The app is PID 1 of its namespace, without threads or children.
@@ -96,6 +104,7 @@ pub enum Processes {
 
 /// When an app that ended is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// Always, with back-off.
@@ -109,6 +118,7 @@ pub enum Restart {
 
 /// What happens to a running app when its owner changes its configuration, which it reads from the descriptor `config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ConfigChange {
     /// It is started again.
@@ -120,6 +130,7 @@ pub enum ConfigChange {
 /// Pauses between a failure and the next start: doubled from one failure in a row to the next, and moved by at most a quarter
 /// either way, so that apps that fell together do not rise together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct BackOff {
     /// Pause after the first failure: seconds, or text such as "500ms".
@@ -129,6 +140,7 @@ pub struct BackOff {
     /// A run of this length is a success: the count of failures begins anew.
     pub stable_after: Delay,
     /// Failures in a row after which the app is given up until somebody acts.
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = GIVE_UP_AFTER.start(), "maximum" = GIVE_UP_AFTER.end())))]
     pub give_up_after: u32,
 }
 
@@ -154,6 +166,7 @@ impl Default for BackOff {
 /// What an app may read and write in a second; beyond it, it waits. It counts what reaches the disk, not what the page cache
 /// answers, and reading the app's own image counts too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct IoLimits {
     /// Bytes read, a number or text such as "1MiB".
@@ -164,9 +177,11 @@ pub struct IoLimits {
     pub write_bytes_per_second: Option<Bytes>,
     /// Read operations.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = IO_OPERATIONS.start(), "maximum" = IO_OPERATIONS.end())))]
     pub reads_per_second: Option<u32>,
     /// Write operations.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = IO_OPERATIONS.start(), "maximum" = IO_OPERATIONS.end())))]
     pub writes_per_second: Option<u32>,
 }
 
@@ -184,18 +199,21 @@ impl IoLimits {
 
 /// How much of an app's output is kept: a burst at once, and a rate in the long run. What is beyond is dropped, counted and told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct LogRate {
     /// Lines a second in the long run.
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = LOG_LINES.start(), "maximum" = LOG_LINES.end())))]
     pub lines_per_second: u32,
     /// Lines at once before that rate applies.
+    #[cfg_attr(feature = "schema", schemars(extend("minimum" = LOG_BURST.start(), "maximum" = LOG_BURST.end())))]
     pub burst: u32,
 }
 
 /// Lines a second. Each is up to 1 KiB on a flash disk that all apps share.
 pub const LOG_LINES: RangeInclusive<u32> = 1..=500;
-/// Lines at once.
-pub const LOG_BURST: RangeInclusive<u32> = 1..=5000;
+/// Lines at once: at least one and the notice of those that were dropped before it.
+pub const LOG_BURST: RangeInclusive<u32> = 2..=5000;
 
 impl Default for LogRate {
     fn default() -> Self {

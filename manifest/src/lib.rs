@@ -8,7 +8,9 @@
 //! *trusted* is decided by security-monitor. A value of a type here proves its shape, never its origin.
 //!
 //! - [`names`], [`quantity`]: the words and units all formats use; each refuses what does not belong.
-//! - [`app`], [`holdfast`]: the app manifest, a superset of Azure Sphere's `app_manifest.json`.
+//! - [`destination`]: where an app may connect to.
+//! - [`app`], [`holdfast`]: the app manifest, a superset of Azure Sphere's `app_manifest.json`; its JSON Schema is made in
+//!   `schema`, behind a feature that no device has.
 //! - [`bundle`]: trailer, DSSE envelope and signed statement of an app bundle; [`trust`]: who may sign.
 //! - [`board`], [`service`], [`sysctl`], [`network`], [`image`]: data files inside the verified image.
 //! - [`notify`]: the sd_notify messages of apps and daemons.
@@ -23,6 +25,7 @@ pub mod api;
 pub mod app;
 pub mod board;
 pub mod bundle;
+pub mod destination;
 pub mod holdfast;
 pub mod image;
 pub mod names;
@@ -31,6 +34,8 @@ pub mod notify;
 pub mod places;
 pub mod quantity;
 pub mod read;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod service;
 pub mod sysctl;
 pub mod trust;

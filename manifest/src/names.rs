@@ -93,13 +93,15 @@ name!(
 );
 
 name!(
-    /// A peripheral as manifests name it, without the `$` that Azure Sphere's hardware definitions put in front.
+    /// A peripheral as manifests name it, without the `$` that Azure Sphere's hardware definitions put in front. Names of
+    /// the chip itself, such as `ISU0` or `PWM-CONTROLLER-0`, have none.
     PeripheralName,
     "peripheral name",
-    "expected `$` and 1 to 64 characters A-Z, a-z, 0-9 and _, such as $DOORBELL_BUTTON",
+    "expected `$` and 1 to 64 characters A-Z, a-z, 0-9, _ and -, such as $DOORBELL_BUTTON",
     |text| {
         let bare = text.strip_prefix('$').unwrap_or(text);
-        let valid = (1..=64).contains(&bare.len()) && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        let valid = (1..=64).contains(&bare.len()) && bare.bytes().all(plain);
         valid.then(|| bare.to_owned())
     }
 );
@@ -141,6 +143,57 @@ name!(
             && text.chars().all(text::is_shown);
         valid.then(|| text.to_owned())
     }
+);
+
+name!(
+    /// The name of a host, in lower case: `example.com`, or `printer.local`, which mDNS resolves. No wildcard; what could be
+    /// taken for an IPv4 address (`127.1`, `0x7f.1`) is none.
+    HostName,
+    "host name",
+    "expected one such as example.com or printer.local: parts of 1 to 63 letters, digits and -, at most 253 characters, the \
+     last part no number; no wildcard, each name is listed by itself",
+    |text| {
+        let part = |part: &str| {
+            (1..=63).contains(&part.len())
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+        };
+        let last = text.rsplit('.').next().unwrap_or_default();
+        let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+        let number = last.bytes().all(|b| b.is_ascii_digit())
+            || hexadecimal.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let valid = text.len() <= 253 && text.split('.').all(part) && !number;
+        valid.then(|| text.to_ascii_lowercase())
+    }
+);
+
+name!(
+    /// A kind of service that hosts of a network announce (RFC 6763), in lower case: `_ipp._tcp.local`.
+    ServiceType,
+    "kind of service",
+    "expected one such as _ipp._tcp.local: `_`, 1 to 15 letters, digits and -, then `._tcp.` or `._udp.` and a domain",
+    |text| {
+        let text = text.to_ascii_lowercase();
+        let (name, rest) = text.strip_prefix('_')?.split_once('.')?;
+        let domain = rest.strip_prefix("_tcp.").or_else(|| rest.strip_prefix("_udp."))?;
+        // RFC 6335, section 5.1.
+        let valid = (1..=15).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && name.bytes().any(|b| b.is_ascii_alphabetic())
+            && !name.starts_with('-')
+            && !name.ends_with('-')
+            && domain.parse::<HostName>().is_ok();
+        valid.then_some(text)
+    }
+);
+
+name!(
+    /// The catalog (tenant) whose certificate an app uses, as Azure Sphere writes it: a GUID in practice.
+    CatalogId,
+    "catalog",
+    "expected a GUID, and in any case fewer than 64 characters",
+    |text| (text.chars().count() < 64).then(|| text.to_owned())
 );
 
 name!(
@@ -186,6 +239,7 @@ mod tests {
     #[test]
     fn peripheral_names_lose_their_dollar() {
         assert_eq!("$DOORBELL_BUTTON".parse::<PeripheralName>().unwrap().as_str(), "DOORBELL_BUTTON");
+        assert_eq!("PWM-CONTROLLER-0".parse::<PeripheralName>().unwrap().as_str(), "PWM-CONTROLLER-0");
         assert!("$".parse::<PeripheralName>().is_err());
         assert!("$A B".parse::<PeripheralName>().is_err());
     }

@@ -2,7 +2,7 @@
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error, MapAccess, Visitor},
+    de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor},
 };
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -83,6 +83,45 @@ where
     }
     deserializer.deserialize_map(Keys(PhantomData))
 }
+
+/// For lists (`#[serde(deserialize_with)]`): an entry that stands there twice is refused, and a list longer than
+/// [`LIST_LIMIT`].
+pub fn unique<'de, D: Deserializer<'de>, T: Deserialize<'de> + PartialEq>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de> + PartialEq> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(entry) = entries.next_element()? {
+                if let Some(first) = list.iter().position(|known| *known == entry) {
+                    let now = list.len();
+                    return Err(A::Error::custom(format!("entry [{now}] is the same as [{first}]: list it once")));
+                }
+                if list.len() >= LIST_LIMIT {
+                    return Err(A::Error::custom(format!("more than {LIST_LIMIT} entries")));
+                }
+                list.push(entry);
+            }
+            Ok(list)
+        }
+    }
+    deserializer.deserialize_seq(List(PhantomData))
+}
+
+/// The same, and an empty list is refused: it would read as "none" to some and as "all" to others.
+pub fn unique_filled<'de, D: Deserializer<'de>, T: Deserialize<'de> + PartialEq>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list = unique(deserializer)?;
+    if list.is_empty() {
+        return Err(D::Error::custom("an empty list: name at least one, or leave the field out"));
+    }
+    Ok(list)
+}
+
+/// Most entries of a list of [`unique`] ones, each of which is compared with all others.
+pub const LIST_LIMIT: usize = 1024;
 
 fn malformed(what: &'static str, path: String, error: &serde_json::Error) -> ReadError {
     let full = error.to_string();
@@ -182,6 +221,26 @@ mod tests {
         let read = |text: &str| json::<Map>("map", text.as_bytes(), 100);
         assert_eq!(read(r#"{"map":{"a":1,"b":2}}"#).unwrap().map.len(), 2);
         assert!(read(r#"{"map":{"a":1,"a":2}}"#).unwrap_err().to_string().contains("twice"));
+    }
+
+    #[test]
+    fn an_entry_that_stands_twice_is_refused_with_its_line_and_a_filled_list_is_not_empty() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Lists {
+            #[serde(default, deserialize_with = "unique")]
+            any: Vec<u32>,
+            #[serde(default, deserialize_with = "unique_filled")]
+            filled: Vec<u32>,
+        }
+        let read = |text: &str| json::<Lists>("lists", text.as_bytes(), 65536).map(|lists| lists.any.len() + lists.filled.len());
+        assert_eq!(read(r#"{"any":[],"filled":[1,2]}"#), Ok(2));
+        let error = read("{\"any\":[1,\n2,\n1]}").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("at any: entry [2] is the same as [0]"), "{error}");
+        assert!(read(r#"{"filled":[]}"#).unwrap_err().to_string().contains("at filled: an empty list"));
+        let long = |n: usize| format!("{{\"any\":{:?}}}", (0..n).collect::<Vec<_>>());
+        assert_eq!(read(&long(LIST_LIMIT)), Ok(LIST_LIMIT));
+        assert!(read(&long(LIST_LIMIT + 1)).is_err());
     }
 
     #[test]

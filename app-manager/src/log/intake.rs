@@ -1,13 +1,10 @@
 //! Bytes of an app's pipe become lines; an app that writes too much gets a notice instead of the disk.
 
+use manifest::holdfast::LogRate;
 use std::time::Duration;
 
 /// Longest line in bytes; a longer one is cut into several.
 pub const LINE_LIMIT: usize = 1024;
-/// Lines per second that are kept in the long run.
-pub const LINES_PER_SECOND: u64 = 50;
-/// Lines that are kept at once before that rate applies.
-pub const BURST: u64 = 500;
 
 /// What came from one pipe and has no newline yet.
 #[derive(Debug, Default)]
@@ -38,7 +35,7 @@ impl Partial {
     }
 }
 
-/// A token bucket: [`BURST`] lines at once, [`LINES_PER_SECOND`] in the long run.
+/// A token bucket, of the size and rate that the manifest says.
 #[derive(Debug)]
 pub struct Meter {
     tokens: u64,
@@ -58,14 +55,14 @@ pub enum Verdict {
 }
 
 impl Meter {
-    /// A full bucket.
+    /// A full bucket, whatever its size.
     pub fn new(now: Duration) -> Self {
-        Self { tokens: BURST, filled_at: now, dropped: 0 }
+        Self { tokens: u64::MAX, filled_at: now, dropped: 0 }
     }
 
     /// Judges one line.
-    pub fn line(&mut self, now: Duration) -> Verdict {
-        self.fill(now);
+    pub fn line(&mut self, rate: LogRate, now: Duration) -> Verdict {
+        self.fill(rate, now);
         // The notice itself takes a place too.
         let price = if self.dropped > 0 { 2 } else { 1 };
         if self.tokens < price {
@@ -92,15 +89,17 @@ impl Meter {
         self.dropped > 0
     }
 
-    fn fill(&mut self, now: Duration) {
-        let passed = u64::try_from(now.saturating_sub(self.filled_at).as_millis()).unwrap_or(u64::MAX);
-        let new = passed.saturating_mul(LINES_PER_SECOND) / 1000;
-        if new > 0 {
-            self.tokens = self.tokens.saturating_add(new).min(BURST);
-            self.filled_at = now;
-        }
+    /// What passed and was not worth a whole token yet counts on, so that a slow rate is kept to as well as a fast one.
+    fn fill(&mut self, rate: LogRate, now: Duration) {
+        let (per_second, burst) = (u64::from(rate.lines_per_second.max(1)), u64::from(rate.burst));
+        let passed = u64::try_from(now.saturating_sub(self.filled_at).as_micros()).unwrap_or(u64::MAX);
+        let new = passed.saturating_mul(per_second) / MICROSECONDS;
+        self.filled_at += Duration::from_micros(new.saturating_mul(MICROSECONDS).div_ceil(per_second));
+        self.tokens = self.tokens.saturating_add(new).min(burst);
     }
 }
+
+const MICROSECONDS: u64 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -120,21 +119,34 @@ mod tests {
 
     #[test]
     fn a_flood_is_cut_to_the_burst_and_told_afterwards() {
-        let mut meter = Meter::new(Duration::ZERO);
-        let kept = (0..10_000).filter(|_| meter.line(Duration::ZERO) == Verdict::Keep).count();
-        assert_eq!(kept as u64, BURST);
-        assert_eq!(meter.line(Duration::from_secs(1)), Verdict::KeepAfterLoss(10_000 - BURST));
-        assert_eq!(meter.line(Duration::from_secs(1)), Verdict::Keep);
+        for rate in [LogRate::default(), LogRate { lines_per_second: 2, burst: 7 }] {
+            let (mut meter, burst) = (Meter::new(Duration::ZERO), u64::from(rate.burst));
+            let kept = (0..10_000).filter(|_| meter.line(rate, Duration::ZERO) == Verdict::Keep).count();
+            assert_eq!(kept as u64, burst);
+            assert_eq!(meter.line(rate, Duration::from_secs(2)), Verdict::KeepAfterLoss(10_000 - burst));
+            assert_eq!(meter.line(rate, Duration::from_secs(2)), Verdict::Keep);
+        }
+    }
+
+    #[test]
+    fn a_slow_rate_is_kept_to_however_often_it_is_asked() {
+        let (mut meter, rate) = (Meter::new(Duration::ZERO), LogRate { lines_per_second: 1, burst: 2 });
+        let kept = (0..100_000u64).filter(|n| meter.line(rate, Duration::from_millis(n * 7 / 10)) != Verdict::Drop).count();
+        // 70 seconds: two at once, then in two seconds a line and the notice of those before it.
+        assert!((36..=37).contains(&kept), "{kept}");
     }
 
     proptest::proptest! {
         #[test]
-        fn no_more_than_burst_and_rate_pass_and_none_is_forgotten(steps in proptest::collection::vec(0u64..50, 0..2000)) {
+        fn no_more_than_burst_and_rate_pass_and_none_is_forgotten(
+            steps in proptest::collection::vec(0u64..50, 0..2000), lines_per_second in 1u32..600, burst in 2u32..600,
+        ) {
+            let rate = LogRate { lines_per_second, burst };
             let (mut meter, mut now) = (Meter::new(Duration::ZERO), 0);
             let (mut kept, mut told) = (0, 0);
             for step in &steps {
                 now += step;
-                match meter.line(Duration::from_millis(now)) {
+                match meter.line(rate, Duration::from_millis(now)) {
                     Verdict::Keep => kept += 1,
                     Verdict::KeepAfterLoss(lost) => { kept += 1; told += lost; }
                     Verdict::Drop => {}
@@ -142,7 +154,7 @@ mod tests {
             }
             told += meter.loss().unwrap_or(0);
             proptest::prop_assert_eq!(kept + told, steps.len() as u64);
-            proptest::prop_assert!(kept <= BURST + now * LINES_PER_SECOND / 1000);
+            proptest::prop_assert!(kept <= u64::from(burst) + now * u64::from(lines_per_second) / 1000);
         }
 
         #[test]

@@ -153,6 +153,8 @@ fn files() {
             "memory.oom.group",
             "pids.max",
             "cpu.max",
+            "cpu.weight",
+            "io.max",
             "cgroup.procs",
             "cgroup.kill",
             "memory.events",

@@ -1,6 +1,6 @@
 //! `holdfast app check`
 
-use super::rights;
+use super::locate;
 use crate::{
     dispatch::Context,
     failure::{Failure, Result},
@@ -20,11 +20,14 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 pub(super) const HELP: &str = "\
-Exits 0 for a manifest that is valid, else says what is wrong, where, and what was expected. With a board it also \
-tells what the app would get there, by the same code that decides on the device.
+Exits 0 for a manifest that is valid, else says what is wrong, where, and what was expected. Every manifest that Azure \
+Sphere's tools take is valid; what no device of this release gives is told, and refused when the app is installed. With \
+--explain it tells in plain words what the app will be able to do; with a board also what it would get there, by the same \
+code that decides on the device.
 
 Examples:
   holdfast app check app_manifest.json
+  holdfast app check app_manifest.json --explain
   holdfast app check app_manifest.json --board boards/qemu-q35.json";
 
 /// Arguments.
@@ -36,6 +39,9 @@ pub struct Arguments {
     /// Board file to check the rights against
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     board: Option<PathBuf>,
+    /// Tell in plain words what the app will be able to do, what it may use up and how it is run
+    #[arg(long)]
+    explain: bool,
 }
 
 /// What was found.
@@ -45,6 +51,8 @@ struct Checked {
     component_id: String,
     name: String,
     asks_for: Vec<String>,
+    /// All that the manifest says, if it was asked for.
+    explained: Vec<String>,
     /// What no device of this release gives, with the reason; such an app is valid and is refused when installed.
     not_given: Vec<String>,
     board: Option<String>,
@@ -56,13 +64,15 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
     let bytes = files::read(&arguments.manifest, MANIFEST_LIMIT as u64)?;
     let manifest = parse(&arguments.manifest, &bytes)?;
     let board = arguments.board.as_deref().map(read_board).transpose()?;
-    let granted = board.as_ref().map(|board| granted(&arguments.manifest, &manifest, board)).transpose()?;
+    let granted = board.as_ref().map(|board| granted(&arguments.manifest, &bytes, &manifest, board)).transpose()?;
+    let explained = if arguments.explain { grant::rights::said(&manifest) } else { Vec::new() };
     let checked = Checked {
         manifest: arguments.manifest.display().to_string(),
         component_id: manifest.component_id.to_string(),
         name: manifest.name.clone(),
-        asks_for: rights::asked_for(&manifest),
-        not_given: problems(&manifest).iter().map(ToString::to_string).collect(),
+        asks_for: grant::rights::asked_for(&manifest),
+        explained: explained.into_iter().map(|said| said.words).collect(),
+        not_given: problems(&manifest).iter().map(|problem| located(&bytes, problem)).collect(),
         board: board.map(|board| board.name.to_string()),
         granted: granted.unwrap_or_default(),
     };
@@ -73,8 +83,14 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
                 lines.push(format!("on the board {board} it gets"));
                 lines.extend(checked.granted.iter().map(|line| format!("  {line}")));
             }
+            None if !checked.explained.is_empty() => {
+                lines.extend(checked.explained.iter().map(|line| format!("  {}", harmless(line))));
+            }
             None if checked.asks_for.is_empty() => lines.push("  asks for nothing: it can compute and log".into()),
-            None => lines.extend(checked.asks_for.iter().map(|right| format!("  asks to {}", harmless(right)))),
+            None => {
+                lines.push("asks for".into());
+                lines.extend(checked.asks_for.iter().map(|right| format!("  {}", harmless(right))));
+            }
         }
         let given = checked
             .not_given
@@ -91,20 +107,25 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<AppManifest> {
     let failure =
         |error: &ReadError| Failure::of(ErrorClass::BadInput, error).while_doing(path.display()).context(pointer(bytes, error));
     let manifest = AppManifest::parse(bytes).map_err(|error| failure(&error))?;
-    let wrong: Vec<Problem> = problems(&manifest).into_iter().filter(|problem| !is_a_wish(problem)).collect();
+    let wrong = grant::values::problems(&manifest);
     if wrong.is_empty() {
         return Ok(manifest);
     }
-    let lines = wrong.iter().map(|problem| format!("{problem}; {}", problem.advice)).collect();
-    Err(Failure::new(ErrorClass::BadInput, format!("{}: values that no device takes", path.display())).context(lines))
+    let lines = wrong.iter().flat_map(|problem| {
+        let shown = locate::position(bytes, &problem.path).map(|at| source(bytes, at.line, at.column)).unwrap_or_default();
+        std::iter::once(format!("{}; {}", located(bytes, problem), harmless(&problem.advice))).chain(shown)
+    });
+    let text = format!("{}: values that no device takes", path.display());
+    Err(Failure::new(ErrorClass::BadInput, text).context(lines.collect()))
 }
 
-/// Whether a problem is something asked for, which another device may give, and not a value that makes no sense.
-fn is_a_wish(problem: &Problem) -> bool {
-    problem.path.starts_with("Capabilities.") || problem.path == "ApplicationType"
+/// A problem with the line it is in.
+fn located(bytes: &[u8], problem: &Problem) -> String {
+    let words = harmless(&problem.to_string());
+    locate::position(bytes, &problem.path).map_or_else(|| words.clone(), |at| format!("line {}, at {words}", at.line))
 }
 
-/// What is wrong with a manifest on any board.
+/// What no board gives, of a manifest whose values make sense.
 fn problems(manifest: &AppManifest) -> Vec<Problem> {
     any_board(manifest).and_then(|board| grant::grant(manifest, &board).err()).map(|refusal| refusal.problems).unwrap_or_default()
 }
@@ -136,10 +157,10 @@ fn read_board(path: &Path) -> Result<Board> {
     Board::parse(&bytes).map_err(|error| Failure::of(ErrorClass::BadInput, &error).while_doing(path.display()))
 }
 
-fn granted(path: &Path, manifest: &AppManifest, board: &Board) -> Result<Vec<String>> {
+fn granted(path: &Path, bytes: &[u8], manifest: &AppManifest, board: &Board) -> Result<Vec<String>> {
     let granted = grant::grant(manifest, board).map_err(|refusal| {
         let text = format!("{}: the board {} cannot give what the manifest asks for", path.display(), board.name);
-        let lines = refusal.problems.iter().map(ToString::to_string).collect();
+        let lines = refusal.problems.iter().map(|problem| located(bytes, problem)).collect();
         Failure::new(ErrorClass::NotGranted, text).context(lines).hint(refusal.advice())
     })?;
     Ok(granted.explanation)
@@ -148,6 +169,11 @@ fn granted(path: &Path, manifest: &AppManifest, board: &Board) -> Result<Vec<Str
 /// The source line an error points at, with a mark under the column.
 fn pointer(bytes: &[u8], error: &ReadError) -> Vec<String> {
     let ReadError::Malformed { line, column, .. } = error else { return Vec::new() };
+    source(bytes, *line, *column)
+}
+
+/// A line, both counted from 1, with a mark under the column.
+fn source(bytes: &[u8], line: usize, column: usize) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let Some(source) = line.checked_sub(1).and_then(|at| text.lines().nth(at)) else { return Vec::new() };
     let source = text::printable(source, usize::MAX);

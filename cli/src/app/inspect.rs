@@ -1,6 +1,6 @@
 //! `holdfast app inspect`
 
-use super::{rights, signer};
+use super::signer;
 use crate::{
     bundle::{
         envelope::{self, SignatureState},
@@ -45,6 +45,7 @@ struct Inspected {
     digest_holds: bool,
     signature: SignatureState,
     asks_for: Vec<String>,
+    limits: Vec<String>,
     manifest: AppManifest,
 }
 
@@ -65,7 +66,8 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
         digest,
         digest_holds,
         signature,
-        asks_for: rights::asked_for(&manifest),
+        limits: grant::rights::limits_of(&manifest),
+        asks_for: grant::rights::asked_for(&manifest),
         manifest,
     };
     context.output.result(&inspected, |out| inspected.words(*out));
@@ -101,8 +103,9 @@ impl Inspected {
             format!("  digest        {} (fs-verity)", self.digest),
             format!("  signature     {signature}"),
             format!("  program       {} {}", self.manifest.entry_point, harmless(&self.manifest.cmd_args.join(" "))),
-            format!("  limits        {}", rights::limits(&self.manifest)),
         ];
+        let heads = std::iter::once("limits").chain(std::iter::repeat(""));
+        lines.extend(self.limits.iter().zip(heads).map(|(limit, head)| format!("  {head:12}  {limit}")));
         if self.asks_for.is_empty() {
             lines.push("  asks for      nothing: it can compute and log".into());
         }

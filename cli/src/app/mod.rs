@@ -1,6 +1,6 @@
 //! `holdfast app`: apps, from a new folder to a running instance.
 //!
-//! On the developer's machine: `new`, `check`, `build`, `pack`, `sign`, `inspect`. On a device: `deploy`,
+//! On the developer's machine: `new`, `schema`, `check`, `diff`, `build`, `pack`, `sign`, `inspect`. On a device: `deploy`,
 //! `list`, `life` (start, stop, restart, status, remove), `logs`, `show`, `why`, `config` (what its owner gives it to
 //! read); `which` finds the app that is meant, `settle` waits until it runs.
 
@@ -8,14 +8,16 @@ mod build;
 mod check;
 mod config;
 mod deploy;
+mod diff;
 mod errors;
 mod inspect;
 mod life;
 mod list;
+mod locate;
 mod logs;
 mod new;
 mod pack;
-mod rights;
+mod schema;
 mod settle;
 mod show;
 mod sign;
@@ -36,6 +38,12 @@ pub enum Verb {
     /// Tell whether a manifest is valid, and why not
     #[command(after_help = check::HELP)]
     Check(check::Arguments),
+    /// Show what rights and limits one manifest or bundle has that another has not
+    #[command(after_help = diff::HELP)]
+    Diff(diff::Arguments),
+    /// Print the JSON Schema of app manifests, by which editors complete and check
+    #[command(after_help = schema::HELP)]
+    Schema,
     /// Build an app's folder and pack it
     #[command(after_help = build::HELP)]
     Build(build::Arguments),
@@ -82,6 +90,8 @@ pub fn act(context: &Context, verb: Verb) -> Result<()> {
     match verb {
         Verb::New(arguments) => new::act(context, &arguments),
         Verb::Check(arguments) => check::act(context, &arguments),
+        Verb::Diff(arguments) => diff::act(context, &arguments),
+        Verb::Schema => schema::act(context),
         Verb::Build(arguments) => build::act(context, &arguments),
         Verb::Pack(arguments) => pack::act(context, &arguments),
         Verb::Sign(arguments) => sign::act(context, &arguments),

@@ -1,5 +1,6 @@
 //! `holdfast app new`
 
+use super::schema;
 use crate::{
     dispatch::Context,
     failure::{Failure, Result},
@@ -15,8 +16,9 @@ use std::{
 };
 
 pub(super) const HELP: &str = "\
-The manifest asks for nothing: add what the app needs to its Capabilities, and try with `holdfast app check --board`. The component id is made \
-now and identifies the app over all its versions; never copy it to another app.
+The manifest asks for nothing: add what the app needs to its Capabilities, and try with `holdfast app check --board`. Editors \
+complete and check it by the schema beside it. The component id is made now and identifies the app over all its versions; \
+never copy it to another app.
 
 Examples:
   holdfast app new my-app
@@ -53,6 +55,7 @@ const C: &[(&str, &str)] =
     &[("main.c", include_str!("../../templates/c/main.c")), ("Makefile", include_str!("../../templates/c/Makefile"))];
 const BOTH: &[(&str, &str)] = &[
     ("app_manifest.json", include_str!("../../templates/manifest.json")),
+    (schema::FILE, schema::TEXT),
     (".gitignore", include_str!("../../templates/gitignore")),
 ];
 

@@ -1,13 +1,13 @@
 //! `holdfast app pack`
 
-use super::{check, rights, signer::Signing};
+use super::{check, signer::Signing};
 use crate::{
     bundle::{envelope, file, folder, image, layout, program, tree::Tree},
     dispatch::Context,
     failure::{Failure, Result},
     files,
     image::progress::Shown,
-    output::{Style, size},
+    output::{Style, harmless, size},
     places::Places,
 };
 use clap::{Args, ValueHint};
@@ -172,7 +172,7 @@ pub(super) fn write(context: &Context, mut tree: Tree, manifest: &Manifest, opti
         files: tree.iter().count(),
         digest,
         signed_by: key.map(|key| image_builder::keys::key_id(&key.verifying_key())),
-        rights: rights::asked_for(&manifest.parsed),
+        rights: grant::rights::asked_for(&manifest.parsed),
     };
     context.output.result(&packed, |out| {
         let head =
@@ -186,8 +186,8 @@ pub(super) fn write(context: &Context, mut tree: Tree, manifest: &Manifest, opti
         if packed.rights.is_empty() {
             lines.push("  asks for nothing: it can compute and log".into());
         }
-        lines.extend(packed.rights.iter().map(|right| format!("  may {right}")));
-        lines.push(format!("  within {}", rights::limits(&manifest.parsed)));
+        lines.extend(packed.rights.iter().map(|right| format!("  {}", harmless(right))));
+        lines.extend(grant::rights::limits_of(&manifest.parsed).iter().map(|limit| format!("  {limit}")));
         lines.join("\n")
     });
     Ok(())

@@ -9,6 +9,9 @@ fn a_new_app_in_c_builds_and_packs() {
     let packed = place.run(&["app", "build", "my-app", "-o", "my-app.bundle", "--json"]).good().json();
     assert_eq!(packed["name"], "my-app");
     assert_eq!(packed["rights"].as_array().map(Vec::len), Some(0));
+    let manifest: serde_json::Value = serde_json::from_slice(&place.read("my-app/app_manifest.json")).unwrap();
+    let schema = place.path("my-app").join(manifest["$schema"].as_str().unwrap());
+    assert!(schema.is_file(), "an editor without a network finds {schema:?}");
 }
 
 #[test]
