@@ -157,10 +157,15 @@ pub fn greedy_id(number: u32) -> String {
 
 /// The greedy app number `number`: takes what the first of its arguments says.
 pub fn greedy(number: u32, arguments: &[&str], storage_kib: u32) -> Result<Parts> {
+    greedy_with(number, arguments, storage_kib, &serde_json::json!({}))
+}
+
+/// The same, with what else its manifest says under `Holdfast`.
+pub fn greedy_with(number: u32, arguments: &[&str], storage_kib: u32, holdfast: &serde_json::Value) -> Result<Parts> {
     let work = tempfile::tempdir()?;
     let program = work.path().join("greedy");
     forge::c_program(&top().join("tests/apps/greedy/greedy.c"), &program)?;
-    let manifest = serde_json::json!({
+    let mut manifest = serde_json::json!({
         "SchemaVersion": 1,
         "Name": "Greedy",
         "ComponentId": greedy_id(number),
@@ -169,6 +174,9 @@ pub fn greedy(number: u32, arguments: &[&str], storage_kib: u32) -> Result<Parts
         "Capabilities": if storage_kib > 0 { serde_json::json!({ "MutableStorage": { "SizeKB": storage_kib } }) } else { serde_json::json!({}) },
         "Holdfast": { "Memory": "8MiB", "Pids": 8, "Processes": "fork", "Restart": "never" },
     });
+    for (field, value) in holdfast.as_object().into_iter().flatten() {
+        manifest["Holdfast"][field] = value.clone();
+    }
     forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
 }
 

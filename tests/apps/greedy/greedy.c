@@ -4,14 +4,19 @@
  * files         makes folders until it is refused, and says why it was.
  * network       asks for a socket of the Internet, and says what came of it.
  * calls         makes calls that are refused, from four processes, without end; says so for each hundredth.
+ * disk          writes four megabytes to /data, and says in how many milliseconds they were on the disk.
+ * lines         writes a hundred lines at once.
+ * processor     computes in four processes, without end.
  * idle          says a line that looks like another one, and waits. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Noreturn void fail(const char *what)
@@ -42,6 +47,43 @@ static void take_files(void)
 	}
 }
 
+static long long milliseconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void take_disk(void)
+{
+	static char piece[1 << 16];
+	memset(piece, 'x', sizeof piece);
+	long long start = milliseconds();
+	int file = open("/data/file", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (file < 0)
+		fail("open");
+	for (int i = 0; i < (4 << 20) / (int)sizeof piece; i++)
+		if (write(file, piece, sizeof piece) != (ssize_t)sizeof piece)
+			fail("write");
+	if (fsync(file) != 0)
+		fail("fsync");
+	printf("written in %lld ms\n", milliseconds() - start);
+}
+
+static void take_lines(void)
+{
+	for (int i = 0; i < 100; i++)
+		printf("line %d\n", i);
+}
+
+static _Noreturn void take_processor(void)
+{
+	if (fork() < 0 || fork() < 0)
+		fail("fork");
+	for (volatile unsigned turns = 0;; turns++)
+		;
+}
+
 static void take_network(void)
 {
 	if (socket(AF_INET, SOCK_STREAM, 0) < 0)
@@ -68,6 +110,12 @@ int main(int count, char **arguments)
 		take_memory();
 	if (strcmp(what, "files") == 0)
 		take_files();
+	if (strcmp(what, "disk") == 0)
+		take_disk();
+	if (strcmp(what, "lines") == 0)
+		take_lines();
+	if (strcmp(what, "processor") == 0)
+		take_processor();
 	if (strcmp(what, "network") == 0)
 		take_network();
 	if (strcmp(what, "calls") == 0)

@@ -8,7 +8,8 @@
 //! - [`power`]: power button, clocks, identity; [`cuts`]: power cuts.
 //! - [`configuration`]: what an owner gives an app to read.
 //! - [`denials`]: what a refused call tells whoever wrote the app.
-//! - [`greedy`]: apps that take what they can get. [`many`]: fifty of them. [`updates`]: versions that fail, and older ones.
+//! - [`greedy`]: apps that take what they can get; [`limits`]: what their manifests limit. [`many`]: fifty apps.
+//!   [`updates`]: versions that fail, and older ones.
 //! - [`rot`]: damaged blocks of the root partition.
 //! - [`storage`]: what apps store, and its keys.
 //! - [`secure`]: the chain from the firmware on. [`judges`], [`selftests`]: other people's tools. [`controls`]: negative controls.
@@ -27,6 +28,7 @@ mod fuzzers;
 mod greedy;
 mod hangs;
 mod judges;
+mod limits;
 mod look;
 mod many;
 mod power;
