@@ -22,7 +22,11 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir_in("/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_holdfast-sandbox"), folder.path().join("command")).unwrap();
+        // By a process of its own: a file that is open for writing here is open in each child that another test forks just
+        // then, and until that one executes something the file cannot be executed (ETXTBSY, execve(2)).
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_holdfast-sandbox")).arg(folder.path().join("command"));
+        assert!(copy.status().unwrap().success());
         Self(folder)
     }
 

@@ -228,7 +228,10 @@ fn attack() -> PathBuf {
 
 /// Copies a program and the libraries it is linked to into a root.
 fn install(program: &Path, root: &Path) {
-    fs::copy(program, root.join("bin").join(program.file_name().unwrap())).unwrap();
+    // By a process of its own: what is open for writing here is open in each child that another test forks just then, and
+    // cannot be executed meanwhile (ETXTBSY, execve(2)).
+    let copied = process::Command::new("cp").arg(program).arg(root.join("bin")).status().unwrap();
+    assert!(copied.success());
     let listed = process::Command::new("ldd").arg(program).output().unwrap();
     for word in String::from_utf8(listed.stdout).unwrap().split_whitespace().filter(|word| word.starts_with('/')) {
         let target = root.join(word.trim_start_matches('/'));
