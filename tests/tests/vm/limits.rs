@@ -40,6 +40,9 @@ fn an_app_logs_no_more_than_its_manifest_says_and_the_loss_is_told() -> Result<(
         let device = machine.device()?;
         let limit = json!({ "Log": { "LinesPerSecond": 1, "Burst": 10 } });
         device.install(greedy_with(1, &["lines"], 0, &limit)?.bundle()?)?;
+        device.wait_log(&greedy_id(1), "line 9")?;
+        // What was dropped is told before the next line that is kept, or at the end.
+        device.client().stop(&component(&greedy_id(1))?)?;
         device.wait_log(&greedy_id(1), "faster than 1 lines a second")?;
         device.install(greedy(2, &["lines"], 0)?.bundle()?)?;
         device.wait_log(&greedy_id(2), "line 99")?;
