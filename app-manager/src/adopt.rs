@@ -83,6 +83,7 @@ impl Manager {
         for id in unjudged {
             self.notifier.watchdog();
             self.judge(&id);
+            self.serve_again(&id);
             self.follow_wish(&id);
         }
         self.finish_removals();
@@ -121,7 +122,7 @@ impl Manager {
 
     /// Whether an instance ran when an earlier app-manager was last heard of, and runs no more: launcher tells its end right
     /// after it told what runs, and nothing is started before that is heard.
-    fn misses_ends(&self) -> bool {
+    pub fn misses_ends(&self) -> bool {
         self.apps.values().any(|app| app.live.is_none() && matches!(app.run.stood, Stood::Up | Stood::Ready))
     }
 

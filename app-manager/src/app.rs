@@ -12,6 +12,7 @@ use crate::{
     },
     manager::Source,
     run::{Run, Stood},
+    services::Services,
 };
 use grant::Granted;
 use ipc::messages::{
@@ -92,6 +93,8 @@ pub struct Live {
     pub calls: Option<Watched>,
     /// Its configuration, if it is told of changes.
     pub config: Option<Delivered>,
+    /// Its service socket, if it has a right to a service.
+    pub services: Option<Services>,
     /// What launcher put in force.
     pub in_force: Vec<String>,
     /// Why it was killed from here.
@@ -323,6 +326,7 @@ impl Live {
             config: None,
             notify: None,
             calls: None,
+            services: None,
             in_force: Vec::new(),
             killed: None,
             ended: None,

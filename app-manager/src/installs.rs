@@ -9,6 +9,7 @@ use crate::{
     manager::{Manager, Mode, Source},
     monitor::{Judged, Verification},
     sealing::Sealing,
+    services,
     state::{TableError, Wanted},
 };
 use linux::{clock, files};
@@ -16,6 +17,7 @@ use manifest::{
     api::{Done, Downgrade, ErrorClass, EventKind, InstallResult},
     image::Role,
     names::ComponentId,
+    places,
 };
 use rustix::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -263,6 +265,7 @@ impl Manager {
         self.launcher.erase_storage(id, app.uid)?;
         install::remove(&app::folder(id))?;
         Log::erase(app::log_folder(id))?;
+        crate::folders::remove_flat(&services::folder(places::APP_RUN.as_ref(), id))?;
         crate::folders::remove_flat(&app::run_folder(id))?;
         self.table.update(id, |entry| (entry.removing, entry.floor) = (false, 0)).map_err(table_fault)?;
         self.apps.remove(id);

@@ -11,6 +11,7 @@ use crate::{
     monitor::Monitor,
     notify,
     peripherals::Chips,
+    services,
 };
 use ipc::messages::{
     Instance,
@@ -22,6 +23,7 @@ use manifest::{
     app::AppManifest,
     holdfast::Processes,
     places,
+    services::{SOCKET, VARIABLE},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -62,7 +64,11 @@ pub fn launch(
     let cgroup = limits::make(places::APPS_CGROUP.as_ref(), &instance, &installed.granted.limits, disk)?;
     let names: Vec<String> = lines.iter().map(|(name, _)| name.clone()).collect();
     let plan = plan(instance.clone(), app.uid, installed, &names);
-    let started = cgroup.open().map_err(Fault::from).and_then(|folder| {
+    let granted = &installed.granted;
+    let run = places::APP_RUN.as_ref();
+    let opened = services::open(run, &instance, &granted.services, &cgroup, granted.limits.memory.0);
+    let opened = opened.and_then(|services| Ok((services, cgroup.open()?)));
+    let started = opened.map_err(Fault::from).and_then(|(services, folder)| {
         let mut descriptors = vec![
             installed.image.as_fd(),
             folder.as_fd(),
@@ -73,9 +79,9 @@ pub fn launch(
             notify.as_fd(),
         ];
         descriptors.extend(lines.iter().map(|(_, line)| line.as_fd()));
-        launcher.start(plan, &descriptors)
+        Ok((launcher.start(plan, &descriptors)?, services))
     });
-    let (started, calls) = match started {
+    let ((started, calls), services) = match started {
         Ok(started) => started,
         Err(fault) => {
             // A launcher that did not answer in time may have started it all the same.
@@ -86,7 +92,7 @@ pub fn launch(
     };
     let pipes = vec![new_pipe(stdout, LogStream::Stdout), new_pipe(stderr, LogStream::Stderr)];
     let (notify, calls) = (Some(notify.into()), Some(calls.into()));
-    Ok(Live { pid: Some(started.pid), pipes, notify, calls, config, in_force: started.in_force, ..Live::new(instance) })
+    Ok(Live { pid: Some(started.pid), pipes, notify, calls, config, services, in_force: started.in_force, ..Live::new(instance) })
 }
 
 /// The plan, with descriptors in the order in which [`launch`] passes them.
@@ -102,6 +108,7 @@ fn plan(instance: Instance, uid: u32, installed: &Installed, granted: &[String])
         arguments: installed.manifest.cmd_args.clone(),
         environment: environment(&installed.manifest, &installed.granted),
         storage: installed.granted.storage.is_some(),
+        services: !installed.granted.services.is_empty(),
         confinement: Confinement {
             processes: match installed.granted.processes {
                 Processes::Single => launcher::Processes::Single,
@@ -121,6 +128,9 @@ fn environment(manifest: &AppManifest, granted: &grant::Granted) -> Vec<String> 
     environment.push("NOTIFY_SOCKET=/run/notify".to_owned());
     if granted.storage.is_some() {
         environment.push("HOLDFAST_STORAGE=/data".to_owned());
+    }
+    if !granted.services.is_empty() {
+        environment.push(format!("{VARIABLE}={SOCKET}"));
     }
     if let Some(watchdog) = manifest.holdfast.watchdog {
         environment.push(format!("WATCHDOG_USEC={}", watchdog.duration().as_micros()));

@@ -134,6 +134,7 @@ impl Manager {
         if let Some(app) = self.apps.get_mut(id) {
             app.live = Some(live);
         }
+        self.begin_serving(id);
     }
 
     /// Time passed for every app.
@@ -175,6 +176,9 @@ impl Manager {
         let Some(live) = self.apps.get_mut(id).and_then(|app| app.live.take()) else { return };
         for watched in live.notify.iter().chain(&live.calls) {
             self.unwatch(&watched.fd, watched.token);
+        }
+        if live.services.is_some() {
+            self.end_serving(&live.instance);
         }
         let (Some(app), Some(end)) = (self.apps.get_mut(id), &live.ended) else { return };
         let memory = app.installed.as_ref().map_or_else(String::new, |installed| installed.granted.limits.memory.to_string());

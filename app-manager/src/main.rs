@@ -13,6 +13,7 @@
 //! - [`adopt`]: at start, and after launcher died: what runs is taken over, what is installed is judged again.
 //! - [`life`], [`back_off`]: an app's states and pauses, pure; [`lives`] does what they want done.
 //! - [`launch`], [`limits`], [`disk`], [`peripherals`], [`config`], [`launcher`]: one start of an app.
+//! - [`services`]: the sockets that app-services serves.
 //! - [`notify`], [`log`], [`denials`]: what apps say, and what they are refused; [`requests`]: what other daemons ask; [`manager`]: the one loop.
 //!
 //! Invariants: a component has one uid for ever and at most one instance; an instance is addressed by id and generation;
@@ -44,6 +45,7 @@ mod peripherals;
 mod requests;
 mod run;
 mod sealing;
+mod services;
 mod state;
 mod uploads;
 
@@ -130,6 +132,8 @@ fn open() -> Result<Manager, Box<dyn Error>> {
         launcher: launcher::Launcher::default(),
         subscription: None,
         misses_launcher: false,
+        served_by: None,
+        telling: services::Telling::Done,
         retry_at: Duration::ZERO,
         uploads: Uploads::new(places::APPS, first_upload),
         pending: BTreeMap::new(),

@@ -11,6 +11,7 @@ use crate::{
     launcher::{Launcher, Subscription},
     monitor::Monitor,
     peripherals::Chips,
+    services::Telling,
     state::Table,
     uploads::Uploads,
 };
@@ -52,6 +53,10 @@ pub struct Manager {
     pub subscription: Option<Subscription>,
     /// Whether it was told already that launcher is not there.
     pub misses_launcher: bool,
+    /// app-services' connection, while it is there.
+    pub served_by: Option<u64>,
+    /// How far it was told of those that run.
+    pub telling: Telling,
     /// When to try again what launcher or the monitor could not do: subscription, verdict, erasure.
     pub retry_at: Duration,
     /// Bundles on their way in.
@@ -169,6 +174,7 @@ impl Manager {
                 let detail = format!("asked app-manager for `{request}`");
                 self.monitor.report(EventKind::ForbiddenRequest, &caller.to_string(), &detail);
             }
+            Incoming::Closed if self.served_by == Some(token) => self.served_by = None,
             Incoming::Nothing | Incoming::Closed => {}
         }
     }
@@ -184,6 +190,7 @@ impl Manager {
 
     fn look_at_deadlines(&mut self, now: Duration) {
         self.follow_launcher(now);
+        self.complete_serving();
         self.end_instances(now);
         self.tick(now);
         self.resume(now);

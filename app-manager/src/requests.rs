@@ -82,6 +82,7 @@ impl Manager {
                 let result = self.denials(&component);
                 self.reply(token, result);
             }
+            Request::ServeApps {} => self.serve_apps(token),
             Request::Policy { component } => {
                 let result = self.policy(&component);
                 self.reply(token, result);

@@ -10,6 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = packet::parse::<messages::monitor::Request>(bytes);
     let _ = packet::parse::<messages::launcher::Request>(bytes);
     let _ = packet::parse::<messages::app_manager::Request>(bytes);
+    let _ = packet::parse::<messages::app_manager::Serving>(bytes);
     let _ = packet::parse::<messages::network::Request>(bytes);
     let _ = packet::parse::<ipc::client::Answer<Done>>(bytes);
 });

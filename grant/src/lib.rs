@@ -10,6 +10,7 @@
 //! - [`refusal`]: every capability that this device cannot give, each with its path, the reason, and what to do.
 //! - [`unavailable`]: the table of Azure Sphere's capabilities that no board of this release has.
 //! - [`values`]: values that make no sense on any device.
+//! - [`services`]: rights to what app-services does.
 //! - [`rights`]: what a manifest asks for, in plain words; [`changes`]: what an update adds.
 //! - [`explain`]: the decision in the same words, with what the board adds.
 //! - [`denial`]: what a manifest lacks, where the app was refused a system call.
@@ -25,6 +26,7 @@ pub mod explain;
 pub mod policy;
 pub mod refusal;
 pub mod rights;
+pub mod services;
 mod unavailable;
 pub mod values;
 

@@ -3,7 +3,7 @@
 use crate::{
     explain,
     refusal::{Problem, Refusal},
-    unavailable, values,
+    services, unavailable, values,
 };
 use manifest::{
     app::{AppManifest, ApplicationType, Connection, Peripheral},
@@ -12,6 +12,7 @@ use manifest::{
     holdfast::{BackOff, ConfigChange, IoLimits, LogRate, Processes},
     quantity::Bytes,
     read,
+    services::Rights,
 };
 use sandbox::seccomp::profiles::app;
 
@@ -22,6 +23,8 @@ pub struct Granted {
     pub gpio: Vec<GpioLine>,
     /// Size of the storage at `/data`.
     pub storage: Option<Bytes>,
+    /// What app-services does for it; with none of it there is no socket.
+    pub services: Rights,
     /// What it may use up.
     pub limits: Limits,
     /// Whether it may fork and execute.
@@ -71,6 +74,7 @@ pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> 
     problems.extend(storage(manifest));
     problems.extend(destinations(manifest));
     problems.extend(values::problems(manifest));
+    let services = services::rights(manifest, &mut problems);
     if !problems.is_empty() {
         return Err(Refusal { problems });
     }
@@ -89,6 +93,7 @@ pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> 
         syscall_profiles: syscall_profiles(&gpio),
         gpio,
         storage: manifest.capabilities.mutable_storage.map(|storage| Bytes::kib(storage.size_kb.into())),
+        services,
         limits,
         processes: section.processes,
         environment: section.environment.iter().map(|(name, value)| format!("{name}={value}")).collect(),
@@ -252,16 +257,15 @@ mod tests {
     fn every_capability_without_anything_behind_it_is_refused_and_all_are_told() {
         let refusal = decide(
             r#""AllowedConnections":["example.com"],"AllowedTcpServerPorts":[80],"AllowedUdpServerPorts":[53],
-            "AllowedApplicationConnections":["25025d2c-66da-4448-bae1-ac26fcdd3627"],"DeviceAuthentication":"t","CertStore":true,
+            "DeviceAuthentication":"t","CertStore":true,
             "WifiConfig":true,"EnterpriseWifiConfig":true,"NetworkConfig":true,"ReadNetworkProxyConfig":true,
             "HardwareAddressConfig":true,"SystemTime":true,"TimeSyncConfig":true,"SntpService":true,"DhcpService":true,
-            "SystemEventNotifications":true,"SoftwareUpdateDeferral":true,"PowerControls":["ForceReboot"],"HeapMemStats":true,
-            "ResetMemoryWatermarks":true,"Uart":["$U"],"I2cMaster":["$I"],"SpiMaster":["$S"],"I2sSubordinate":["$S"],
+            "SystemEventNotifications":true,"SoftwareUpdateDeferral":true,"PowerControls":["SetPowerProfile"],"Uart":["$U"],"I2cMaster":["$I"],"SpiMaster":["$S"],"I2sSubordinate":["$S"],
             "Pwm":["$P"],"Adc":["$A"]"#,
             "",
         )
         .unwrap_err();
-        assert_eq!(refusal.problems.len(), 26, "{refusal}");
+        assert_eq!(refusal.problems.len(), 23, "{refusal}");
         assert!(refusal.to_string().contains("Capabilities.AllowedConnections: network rights come with a later release"));
         assert!(refusal.to_string().contains("Wi-Fi radio"));
     }

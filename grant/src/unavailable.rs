@@ -9,7 +9,6 @@ pub fn problems(asked: &Capabilities) -> Vec<Problem> {
         ("AllowedConnections", !asked.allowed_connections.is_empty(), NETWORK, NETWORK_ADVICE),
         ("AllowedTcpServerPorts", !asked.allowed_tcp_server_ports.is_empty(), NETWORK, NETWORK_ADVICE),
         ("AllowedUdpServerPorts", !asked.allowed_udp_server_ports.is_empty(), NETWORK, NETWORK_ADVICE),
-        ("AllowedApplicationConnections", !asked.allowed_application_connections.is_empty(), MESSAGES, LATER),
         ("DeviceAuthentication", asked.device_authentication.is_some(), IDENTITY, LATER),
         ("CertStore", asked.cert_store, IDENTITY, LATER),
         ("WifiConfig", asked.wifi_config, RADIO, REMOVE),
@@ -23,9 +22,6 @@ pub fn problems(asked: &Capabilities) -> Vec<Problem> {
         ("DhcpService", asked.dhcp_service, NETWORK, NETWORK_ADVICE),
         ("SystemEventNotifications", asked.system_event_notifications, UPDATES, LATER),
         ("SoftwareUpdateDeferral", asked.software_update_deferral, UPDATES, LATER),
-        ("PowerControls", !asked.power_controls.is_empty(), POWER, REMOVE),
-        ("HeapMemStats", asked.heap_mem_stats, MEMORY, REMOVE),
-        ("ResetMemoryWatermarks", asked.reset_memory_watermarks, MEMORY, REMOVE),
     ];
     let asked_for = rows.into_iter().filter(|(_, asked, _, _)| *asked);
     asked_for
@@ -38,15 +34,12 @@ pub fn problems(asked: &Capabilities) -> Vec<Problem> {
 }
 
 pub(crate) const NETWORK: &str = "network rights come with a later release; not available in this image";
-const MESSAGES: &str = "messages between apps come with a later release; not available in this image";
 const IDENTITY: &str = "device certificates come with a later release; not available in this image";
 const UPDATES: &str = "updates by the service come with a later release; not available in this image";
 const RADIO: &str = "no board of this release has a Wi-Fi radio";
 const ADDRESSES: &str = "links and addresses are part of the device's image, no app may change them";
 const PROXY: &str = "this device has no network proxy";
 const CLOCK: &str = "no app may set the device's clock";
-const POWER: &str = "no app may reboot or power down the device; its owner can, by the device API";
-const MEMORY: &str = "memory use is shown by `holdfast app status`, there is no interface for it inside the app";
 
 const NETWORK_ADVICE: &str = "remove it to run the app without network, or wait for an image that offers network rights";
 const LATER: &str = "remove it, or wait for an image that offers it";

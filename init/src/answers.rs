@@ -21,18 +21,19 @@ use rustix::net::SocketFlags;
 /// init as a row of the service table, which it is not, because the table is about what init starts: who may ask it for
 /// what. Callers are looked up by ids that they have and this row has not.
 const OWN_ROW: &str = r#"{"name": "init", "purpose": "PID 1", "exec": "/usr/lib/holdfast/init", "uid": 4294967295, "gid": 4294967295,
-    "callers": {"device-api": ["services", "boot-trace", "reboot", "power-off"], "probe": ["*"]},
+    "callers": {"device-api": ["services", "boot-trace", "reboot", "power-off"], "app-services": ["reboot", "power-off"], "probe": ["*"]},
     "on_exit": "reboot", "memory": 0, "pids": 0}"#;
-/// Beside root, only this service can even connect.
-const CALLER: &str = "device-api";
+/// Beside root, only these services can even connect: the one by its group, the other by its uid.
+const CALLERS: [&str; 2] = ["device-api", "app-services"];
 
 /// Opens init's own socket.
 pub fn listen(mut table: ServiceTable, poller: &Poller) -> Result<Server, Problem> {
     let own = own_row()?;
     let name = own.name.clone();
-    let callers = table.services.iter().find(|row| row.name.as_str() == CALLER).map_or(0, |row| row.gid);
+    let [group, owner] = CALLERS.map(|name| table.services.iter().find(|row| row.name.as_str() == name));
+    let callers = Callers::Only { uid: owner.map_or(0, |row| row.uid), gid: group.map_or(0, |row| row.gid) };
     table.services.push(own);
-    let listener = sockets::ipc_listener(name.as_str(), Callers::Group(callers), SocketFlags::NONBLOCK)?;
+    let listener = sockets::ipc_listener(name.as_str(), callers, SocketFlags::NONBLOCK)?;
     Server::new(listener, name, table, poller).map_err(Problem::io("watch init's socket"))
 }
 
@@ -84,6 +85,6 @@ mod tests {
         let row = own_row().unwrap();
         assert_eq!((row.uid, row.gid), (u32::MAX, u32::MAX));
         let callers: Vec<&str> = row.callers.keys().map(manifest::names::ServiceName::as_str).collect();
-        assert_eq!(callers, [CALLER, "probe"]);
+        assert_eq!(callers, ["app-services", "device-api", "probe"]);
     }
 }

@@ -27,8 +27,13 @@ const AUDIT_READLOG: u32 = 1;
 pub enum Callers {
     /// Any service: the kernel says who it is.
     Any,
-    /// Members of this group, and root.
-    Group(u32),
+    /// This user, members of this group, and root.
+    Only {
+        /// The user.
+        uid: u32,
+        /// The group.
+        gid: u32,
+    },
 }
 
 /// An IPC listener.
@@ -37,9 +42,9 @@ pub fn ipc_listener(service: &str, callers: Callers, flags: SocketFlags) -> Resu
     let socket = bound(SocketType::SEQPACKET, flags, &path)?;
     match callers {
         Callers::Any => mode(&path, 0o666)?,
-        Callers::Group(gid) => {
-            chownat(CWD, &path, None, Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(Problem::kernel(format!("change the group of {path}")))?;
+        Callers::Only { uid, gid } => {
+            chownat(CWD, &path, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(Problem::kernel(format!("change the owner of {path}")))?;
             mode(&path, 0o660)?;
         }
     }

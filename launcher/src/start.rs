@@ -16,6 +16,8 @@ use sandbox::{Command, Denials, Kernel, Limits, Mount, Place, Policy, layers::de
 
 /// Name of the notify socket in the app's /run.
 const NOTIFY: &str = "notify";
+/// Name of the folder with the socket of app-services, there too: a folder, so that app-manager can make the socket anew.
+const SERVICES: &str = "services";
 /// Bytes of an app's /tmp and /run each; they count as its memory.
 const TEMPORARY_BYTES: u64 = 1 << 20;
 /// Variables that tell of passed descriptors. Only the sandbox knows the process id that belongs to them.
@@ -64,8 +66,11 @@ pub fn start(
 
 fn mounts(plan: &Plan, storage: &Storage) -> Result<Vec<Mount>, Refusal> {
     let component = &plan.instance.component;
-    let notify = format!("{}/{component}/{NOTIFY}", places::APP_RUN);
-    let mut mounts = vec![Mount { detached: mount::detached_bind(notify)?, place: Place::Socket(NOTIFY.to_owned()) }];
+    let mut mounts = Vec::new();
+    for name in [NOTIFY].into_iter().chain(plan.services.then_some(SERVICES)) {
+        let detached = mount::detached_bind(format!("{}/{component}/{name}", places::APP_RUN))?;
+        mounts.push(Mount { detached, place: Place::Socket(name.to_owned()) });
+    }
     if plan.storage {
         mounts.push(Mount { detached: mount::detached_bind(storage.path(component))?, place: Place::Data });
     }

@@ -13,7 +13,7 @@
 //!   `schema`, behind a feature that no device has.
 //! - [`bundle`]: trailer, DSSE envelope and signed statement of an app bundle; [`trust`]: who may sign.
 //! - [`board`], [`service`], [`sysctl`], [`network`], [`image`]: data files inside the verified image.
-//! - [`notify`]: the sd_notify messages of apps and daemons.
+//! - [`notify`]: the sd_notify messages of apps and daemons; [`services`]: what apps and app-services say to each other.
 //! - [`api`]: requests and replies of the device API.
 //! - [`places`]: paths, uids and socket names that several processes must agree on.
 //!
@@ -37,5 +37,6 @@ pub mod read;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod service;
+pub mod services;
 pub mod sysctl;
 pub mod trust;

@@ -81,7 +81,7 @@ pub struct Mount {
 pub enum Place {
     /// `/data`, read and write: nosuid, nodev, noexec, nosymfollow. Its folder must belong to the user.
     Data,
-    /// `/run/<name>`: one socket to connect to, on a read-only mount.
+    /// `/run/<name>`: one socket to connect to, or a folder of them, on a read-only mount.
     Socket(String),
     /// This absolute path, outside of [`MOUNT_POINTS`] and `/data`: what is mounted below the source comes along.
     Path(String, Use),

@@ -9,6 +9,7 @@
 //! - [`gpio`]: edges of a granted GPIO line.
 //! - [`storage`]: files that survive a power cut, in the folder that `MutableStorage` grants.
 //! - [`config`]: what the device's owner gives the app to read.
+//! - [`services`]: what the device does for the app: memory figures, power, connections with other apps.
 //! - [`signals`]: SIGTERM as a descriptor, so that a wait ends and the app can finish what it holds.
 //! - [`wait`]: wait for several descriptors at once.
 //! - [`log`]: lines of the app's log, which never panic when nobody reads them.
@@ -43,6 +44,7 @@ pub mod descriptors;
 pub mod gpio;
 pub mod log;
 pub mod ready;
+pub mod services;
 pub mod signals;
 pub mod storage;
 mod sys;

@@ -216,3 +216,25 @@ fn build_small() -> Result<PathBuf> {
     forge::bare_program(&top().join("tests/apps/small/small.c"), &program)?;
     Ok(program)
 }
+
+/// Component id of the app number `number` that asks app-services.
+pub fn asking_id(number: u32) -> String {
+    format!("4c3f2d9b-6a4e-4f1c-a5ce-{number:012x}")
+}
+
+/// The app number `number` that asks app-services for what its arguments say, with these capabilities.
+pub fn asking(number: u32, capabilities: &serde_json::Value, arguments: &[&str]) -> Result<Parts> {
+    let work = tempfile::tempdir()?;
+    let program = work.path().join("services");
+    forge::c_program(&top().join("tests/apps/services/services.c"), &program)?;
+    let manifest = serde_json::json!({
+        "SchemaVersion": 1,
+        "Name": "Asking",
+        "ComponentId": asking_id(number),
+        "EntryPoint": "/bin/app",
+        "CmdArgs": arguments,
+        "Capabilities": capabilities,
+        "Holdfast": { "Memory": "8MiB", "Processes": "single" },
+    });
+    forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
+}

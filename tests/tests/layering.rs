@@ -76,6 +76,11 @@ const TABLE: &[Row] = &[
         never: &[AsyncRuntime, HttpOrTls, Daemon],
     },
     Row { package: "network-manager", may_link: &["manifest", "ipc", "linux", "holdfast-sandbox"], never: &[Daemon] },
+    Row {
+        package: "app-services",
+        may_link: &["manifest", "ipc", "linux", "holdfast-sandbox"],
+        never: &[AsyncRuntime, HttpOrTls, Daemon],
+    },
     Row { package: "device-api", may_link: &["manifest", "ipc", "linux", "holdfast-sandbox"], never: &[Daemon] },
     Row { package: "board-simulator", may_link: &["linux", "holdfast-sandbox"], never: &[AsyncRuntime, HttpOrTls, Daemon] },
     Row { package: "holdfast-sdk", may_link: &["manifest"], never: &[AsyncRuntime, Daemon, Own("ipc")] },

@@ -1,9 +1,10 @@
 //! What app-manager answers.
 
-use super::requests;
+use super::{Instance, requests};
 use manifest::{
     api::{AppStatus, Downgrade, LogLine},
     names::ComponentId,
+    services::Rights,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +89,10 @@ requests! {
             /// Whose.
             component: ComponentId,
         },
+        /// From app-services: become the one that serves the apps' sockets. Reply: [`manifest::api::Done`]; then, on the same
+        /// connection, a [`Serving`] event for each app that runs with a right to a service, and for what changes. Sent again
+        /// on the same connection, it goes on behind a [`Serving::More`].
+        ServeApps "serve-apps" {},
     }
 }
 
@@ -115,6 +120,33 @@ pub struct Upload {
 pub struct AppLog {
     /// The lines, oldest first.
     pub lines: Vec<LogLine>,
+}
+
+/// What comes after [`Request::ServeApps`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Serving {
+    /// Serve this instance from now on. Descriptors: its listening socket; with a right to figures of memory also
+    /// `memory.current` for reading and `memory.peak` for reading and writing.
+    Begin {
+        /// Which.
+        instance: Instance,
+        /// Its uid: nobody else speaks on its socket.
+        uid: u32,
+        /// What it may ask for.
+        rights: Rights,
+        /// Its limit of memory in bytes.
+        memory_limit: u64,
+    },
+    /// It ended.
+    End {
+        /// Which.
+        instance: Instance,
+    },
+    /// There are others: as many were told as the connection surely holds.
+    More {},
+    /// All that run now were told.
+    Complete {},
 }
 
 /// Reply to [`Request::Policy`].

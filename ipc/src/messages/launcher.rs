@@ -78,6 +78,8 @@ pub struct Plan {
     pub environment: Vec<String>,
     /// Whether [`manifest::places::STORAGE`]`/<component>` is mounted at `/data`.
     pub storage: bool,
+    /// Whether [`manifest::places::APP_RUN`]`/<component>/services` is mounted at `/run/services`.
+    pub services: bool,
     /// What may be confined how; see `sandbox`.
     pub confinement: Confinement,
     /// Meaning of the packet's descriptors, in order.

@@ -15,6 +15,7 @@ fn plan() -> Plan {
         arguments: Vec::new(),
         environment: Vec::new(),
         storage: false,
+        services: false,
         confinement: Confinement {
             processes: Processes::Fork,
             syscall_profiles: vec!["app".to_owned(), "fork".to_owned()],

@@ -154,7 +154,8 @@ impl Mounts {
         let mut inside = Vec::new();
         for (name, socket) in sockets {
             mount::change(socket.as_fd(), DATA_FLAGS | mount::READ_ONLY, Flags::empty())?;
-            inside.push((socket, make_file(temporary.as_fd(), &name)?));
+            let make = if is_folder(socket.as_fd(), &name)? { make_folder } else { make_file };
+            inside.push((socket, make(temporary.as_fd(), &name)?));
         }
         let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
         step("give away", name, rustix::fs::chownat(&temporary, "", Some(user), Some(group), AtFlags::EMPTY_PATH))?;
@@ -225,6 +226,12 @@ fn open(root: BorrowedFd<'_>, name: &str, flags: OFlags) -> Result<OwnedFd, Root
 pub(super) fn make_file(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, RootError> {
     step("make", name, rustix::fs::mknodat(folder, name, FileType::RegularFile, Mode::RUSR, 0))?;
     step("open", name, rustix::fs::openat(folder, name, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()))
+}
+
+/// An empty folder to mount over.
+fn make_folder(around: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, RootError> {
+    step("make", name, rustix::fs::mkdirat(around, name, Mode::RWXU))?;
+    folder(around, name)
 }
 
 fn is_folder(fd: BorrowedFd<'_>, name: &str) -> Result<bool, RootError> {

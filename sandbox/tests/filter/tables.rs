@@ -90,7 +90,10 @@ pub fn daemons() -> BTreeMap<String, Vec<&'static Profile>> {
         assert!(sources.contains("confine_self("), "{crate_name} no longer confines itself");
         (crate_name.to_owned(), known.filter(is_named).collect())
     };
-    ["security-monitor", "app-manager", "network-manager", "device-api", "boards/simulator"].into_iter().map(named).collect()
+    ["security-monitor", "app-manager", "network-manager", "app-services", "device-api", "boards/simulator"]
+        .into_iter()
+        .map(named)
+        .collect()
 }
 
 /// The texts of all Rust files below a folder.

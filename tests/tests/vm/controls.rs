@@ -39,7 +39,7 @@ fn daemons_built_without_confinement_can_do_what_the_test_of_confinement_forbids
     machine.image = Output::new(built.output.folder());
     run("unconfined", machine, |machine| {
         let device = machine.device()?;
-        for daemon in ["security-monitor", "app-manager", "network-manager", "device-api", "board-simulator"] {
+        for daemon in ["security-monitor", "app-manager", "network-manager", "app-services", "device-api", "board-simulator"] {
             let line = device.confinement_probe(daemon)?;
             for act in ["open POSSIBLE", "connect POSSIBLE", "exec POSSIBLE"] {
                 ensure!(line.contains(act), "{daemon}, built without confinement: {line}");

@@ -94,7 +94,7 @@ fn without_its_app_manager_apps_go_on_and_are_adopted_again() -> Result<()> {
 fn every_other_daemon_is_started_again() -> Result<()> {
     run("others-die", Options::test_image()?, |machine| {
         let device = machine.device()?;
-        for name in ["network-manager", "board-simulator", "device-api"] {
+        for name in ["network-manager", "app-services", "board-simulator", "device-api"] {
             let generation = device.service(name)?.generation;
             kill(machine, name)?;
             let service = device.wait_service(name, generation, AGAIN)?;

@@ -37,6 +37,7 @@ const DAEMONS: &[Expected] = &[
     Expected { name: "launcher", uid: 0, gid: 1020, capabilities: LAUNCHER, filtered: false },
     Expected { name: "app-manager", uid: 1002, gid: 1002, capabilities: 0, filtered: true },
     Expected { name: "network-manager", uid: 1003, gid: 1003, capabilities: NET_ADMIN, filtered: true },
+    Expected { name: "app-services", uid: 1005, gid: 1005, capabilities: 0, filtered: true },
     Expected { name: "device-api", uid: 1004, gid: 1004, capabilities: 0, filtered: true },
     Expected { name: "board-simulator", uid: 1010, gid: 1010, capabilities: 0, filtered: true },
 ];

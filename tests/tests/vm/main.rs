@@ -10,6 +10,7 @@
 //! - [`denials`]: what a refused call tells whoever wrote the app.
 //! - [`greedy`]: apps that take what they can get; [`limits`]: what their manifests limit. [`many`]: fifty apps.
 //!   [`updates`]: versions that fail, and older ones.
+//! - [`services`]: what app-services does for apps.
 //! - [`rot`]: damaged blocks of the root partition.
 //! - [`storage`]: what apps store, and its keys.
 //! - [`secure`]: the chain from the firmware on. [`judges`], [`selftests`]: other people's tools. [`controls`]: negative controls.
@@ -36,6 +37,7 @@ mod readme;
 mod rot;
 mod secure;
 mod selftests;
+mod services;
 mod storage;
 mod support;
 mod updates;
