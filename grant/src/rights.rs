@@ -152,7 +152,7 @@ fn capabilities(asked: &Capabilities) -> Vec<Said> {
         of(&format!("Capabilities.PowerControls.{control:?}"), Kind::Right, words.to_owned())
     }));
     let switches = [
-        ("CertStore", asked.cert_store, "certificates: uses the device's certificate store, which all apps share"),
+        ("CertStore", asked.cert_store, "certificates: keeps and uses certificates of its own"),
         ("WifiConfig", asked.wifi_config, "network configuration: reads, adds and removes Wi-Fi networks"),
         ("EnterpriseWifiConfig", asked.enterprise_wifi_config, "network configuration: sets up Wi-Fi networks with certificates"),
         ("NetworkConfig", asked.network_config, "network configuration: changes links, addresses and proxy"),
