@@ -3,6 +3,8 @@
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 needed_rust=1.95
+# Debian gives ordinary users no path to mke2fs, fsck.erofs and their like, which they may run.
+PATH=$PATH:/usr/sbin:/sbin
 
 # --- showing ------------------------------------------------------------------------------------------------------
 

@@ -1,15 +1,15 @@
 //! One method per row of the API's table.
 
 use crate::{
-    connection::{Connection, Credentials},
+    connection::{Connection, Credentials, Switch},
     error::ClientError,
     upload::Upload,
 };
-use hyper::{Method, body::Bytes};
+use hyper::{Method, StatusCode, body::Bytes};
 use manifest::{
     api::{
-        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, DeviceInfo, Done, ErrorBody, ErrorClass, EventPage,
-        InstallResult, LogPage, NetworkStatus, ServiceList,
+        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, CrashList, DeviceInfo, Done, Downgrade, ErrorBody,
+        ErrorClass, EventPage, InstallResult, LogPage, NetworkStatus, ServiceList, When,
     },
     names::{ComponentId, ServiceName, Sha256Hex},
     read,
@@ -17,6 +17,7 @@ use manifest::{
 use serde::de::DeserializeOwned;
 use std::{
     io::{Cursor, Read},
+    net::TcpListener,
     sync::Mutex,
     time::Duration,
 };
@@ -108,33 +109,35 @@ impl Client {
         size: u64,
         progress: impl FnMut(u64) + Send + 'static,
     ) -> Result<InstallResult, ClientError> {
-        self.install_at("/v1/apps", bundle, size, progress)
+        self.install_with(Downgrade::Refused, When::Convenient, bundle, size, progress)
     }
 
-    /// The same, also of an older version than the one that is there.
-    pub fn install_older(
+    /// The same, also of an older version than the one that is there, or without asking the apps when.
+    pub fn install_with(
         &self,
-        bundle: impl Read + Send + 'static,
-        size: u64,
-        progress: impl FnMut(u64) + Send + 'static,
-    ) -> Result<InstallResult, ClientError> {
-        self.install_at("/v1/apps?downgrade=allowed", bundle, size, progress)
-    }
-
-    fn install_at(
-        &self,
-        path: &str,
+        downgrade: Downgrade,
+        when: When,
         bundle: impl Read + Send + 'static,
         size: u64,
         progress: impl FnMut(u64) + Send + 'static,
     ) -> Result<InstallResult, ClientError> {
         let patience = SLOW_PATIENCE + Duration::from_secs(size / SLOWEST_BYTES_PER_SECOND);
+        let path = match (downgrade, when) {
+            (Downgrade::Allowed, _) => "/v1/apps?downgrade=allowed",
+            (_, When::Now) => "/v1/apps?when=now",
+            (_, When::Convenient) => "/v1/apps",
+        };
         self.call(Method::PUT, path, Upload::new(bundle, size, progress), patience)
     }
 
     /// Removes an app and erases its data.
     pub fn remove(&self, id: &ComponentId) -> Result<Done, ClientError> {
         self.call(Method::DELETE, &format!("/v1/apps/{id}"), Upload::default(), SLOW_PATIENCE)
+    }
+
+    /// Has an update installed that waits.
+    pub fn update_now(&self, id: &ComponentId) -> Result<InstallResult, ClientError> {
+        self.call(Method::POST, &format!("/v1/apps/{id}/update"), Upload::default(), SLOW_PATIENCE)
     }
 
     /// Starts an app.
@@ -150,6 +153,17 @@ impl Client {
     /// Stops and starts an app.
     pub fn restart(&self, id: &ComponentId) -> Result<AppStatus, ClientError> {
         self.post(&format!("/v1/apps/{id}/restart"))
+    }
+
+    /// Has an app started by a debugger, and carries gdb's remote protocol between it and whoever connects to `listener`, until
+    /// one side has ended. `waits` is called when the app waits for its first instruction.
+    pub fn debug(&self, id: &ComponentId, listener: TcpListener, waits: impl FnOnce()) -> Result<(), ClientError> {
+        let connection = self.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match connection.switch(&format!("/v1/apps/{id}/debug"), "gdb-remote", listener, waits) {
+            Ok(()) => Ok(()),
+            Err(Switch::Failed(error)) => Err(error),
+            Err(Switch::Answered(status, bytes)) => Err(refused(status, &bytes)),
+        }
     }
 
     /// An app's log.
@@ -183,6 +197,21 @@ impl Client {
         self.get(&format!("/v1/apps/{id}/policy"))
     }
 
+    /// The crash reports that are kept.
+    pub fn crashes(&self) -> Result<CrashList, ClientError> {
+        self.get("/v1/crashes")
+    }
+
+    /// One crash report, sealed as it is.
+    pub fn crash(&self, number: u64) -> Result<Bytes, ClientError> {
+        self.raw(Method::GET, &format!("/v1/crashes/{number}"))
+    }
+
+    /// Deletes a crash report.
+    pub fn delete_crash(&self, number: u64) -> Result<Done, ClientError> {
+        self.call(Method::DELETE, &format!("/v1/crashes/{number}"), Upload::default(), self.patience)
+    }
+
     /// The bytes of any path: the OpenAPI document, support bundles, tests.
     pub fn raw(&self, method: Method, path: &str) -> Result<Bytes, ClientError> {
         self.exchange(method, path, Upload::default(), self.patience).map(|(_, bytes)| bytes)
@@ -207,9 +236,13 @@ impl Client {
         if status.is_success() {
             return Ok((status.as_u16(), bytes));
         }
-        let body = read::json("error", &bytes, bytes.len()).unwrap_or_else(|_| not_ours(status.as_u16()));
-        Err(ClientError::Refused { status: status.as_u16(), body })
+        Err(refused(status, &bytes))
     }
+}
+
+fn refused(status: StatusCode, bytes: &Bytes) -> ClientError {
+    let body = read::json("error", bytes, bytes.len()).unwrap_or_else(|_| not_ours(status.as_u16()));
+    ClientError::Refused { status: status.as_u16(), body }
 }
 
 /// HTTP that is malformed is refused before the API sees it, without an `ErrorBody`.

@@ -6,17 +6,24 @@ use hyper::{
     Method, Request, StatusCode,
     body::Bytes,
     client::conn::http1::{SendRequest, handshake},
-    header::{CONNECTION, HOST},
+    header::{CONNECTION, HOST, UPGRADE},
 };
 use hyper_util::rt::TokioIo;
 use manifest::names::Sha256Hex;
 use std::{
     error::Error,
     io,
+    net::TcpListener,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpStream, runtime::Runtime, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy, split},
+    net::TcpStream,
+    runtime::Runtime,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_rustls::{
     TlsConnector,
     rustls::{
@@ -126,6 +133,66 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Asks on a connection of its own for another protocol, and carries bytes between that and whoever connects to
+    /// `listener` first, until one side has ended. `begun` is told when the device has switched.
+    pub fn switch(&self, path: &str, protocol: &str, listener: TcpListener, begun: impl FnOnce()) -> Result<(), Switch> {
+        self.runtime.block_on(async {
+            let mut line = connect(&self.address, &self.pin, &self.tls).await?;
+            let request = Request::builder().method(Method::POST).uri(path).header(HOST, &self.address);
+            let request = request.header(CONNECTION, "upgrade").header(UPGRADE, protocol).body(Upload::default());
+            let request = request.map_err(|e| ClientError::Broken(e.to_string()))?;
+            let response = timeout(SWITCH, line.sender.send_request(request)).await;
+            let response = response.map_err(|_| ClientError::TimedOut(SWITCH))?.map_err(|e| broken(&e))?;
+            let status = response.status();
+            if status != StatusCode::SWITCHING_PROTOCOLS {
+                let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect().await;
+                return Err(Switch::Answered(status, body.map_err(|e| broken(e.as_ref()))?.to_bytes()));
+            }
+            let mut device = TokioIo::new(hyper::upgrade::on(response).await.map_err(|e| broken(&e))?);
+            begun();
+            listener.set_nonblocking(true).map_err(ClientError::Local)?;
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(ClientError::Local)?;
+            let mut first = [0; 4096];
+            // What the device says before anybody listens is not lost; and it may end before.
+            let (mut local, said) = tokio::select! {
+                accepted = listener.accept() => (accepted.map_err(ClientError::Local)?.0, 0),
+                said = device.read(&mut first) => match said.unwrap_or(0) {
+                    0 => return Ok(()),
+                    said => (listener.accept().await.map_err(ClientError::Local)?.0, said),
+                },
+            };
+            local.set_nodelay(true).map_err(ClientError::Local)?;
+            let carried = async {
+                local.write_all(first.get(..said).unwrap_or_default()).await?;
+                let (mut from_local, mut to_local) = split(local);
+                let (mut from_device, mut to_device) = split(device);
+                tokio::select! {
+                    ended = copy(&mut from_local, &mut to_device) => ended,
+                    ended = copy(&mut from_device, &mut to_local) => ended,
+                }
+            };
+            // How it ended is nobody's concern: either side may just go, and with one the other.
+            let _ = carried.await;
+            Ok(())
+        })
+    }
+}
+
+/// Why a device did not switch.
+pub enum Switch {
+    /// It was not reached, or not understood.
+    Failed(ClientError),
+    /// It answered something else.
+    Answered(StatusCode, Bytes),
+}
+
+impl From<ClientError> for Switch {
+    fn from(error: ClientError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 async fn connect(address: &str, pin: &Pin, tls: &TlsConnector) -> Result<Line, ClientError> {
     let refused = |source| ClientError::Connect { address: address.to_owned(), source };
     let stream = timeout(CONNECT, TcpStream::connect(address)).await;
@@ -139,7 +206,7 @@ async fn connect(address: &str, pin: &Pin, tls: &TlsConnector) -> Result<Line, C
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|e| broken(&e))?;
     let task = tokio::spawn(async move {
         // How a connection ended is told by the request that was on it.
-        let _ = connection.await;
+        let _ = connection.with_upgrades().await;
     });
     Ok(Line { sender, task })
 }
@@ -200,7 +267,9 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
 
 /// Time for the TCP connection, and for the handshake.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Time for a device to switch: it may have to end an app first, which has its grace for that.
+const SWITCH: Duration = Duration::from_secs(90);
 /// How long an idle connection is used again: shorter than the device keeps it.
 const KEPT: Duration = Duration::from_secs(20);
-/// Longest answer: an ipc packet is 64 KiB, the OpenAPI document longer.
+/// Longest answer: a crash report; an ipc packet is 64 KiB.
 const ANSWER_LIMIT: usize = 1024 * 1024;

@@ -7,9 +7,9 @@ use crate::{
     app::{self, App, End, Installed, Live},
     denials::Minute,
     fault::Fault,
-    install::{self, CURRENT, ENVELOPE, IMAGE},
+    install::{self, CURRENT, PREVIOUS},
     launch,
-    launcher::{Found, Subscription},
+    launcher::{Ended, Found, Subscription},
     life::{Event, Life, State},
     limits,
     lives::kill,
@@ -18,20 +18,21 @@ use crate::{
     monitor::Judged,
     peripherals,
     run::{Run, Stood},
+    sealing,
     state::Wanted,
+    updates::Waiting,
 };
-use ipc::messages::{Instance, launcher::Exited};
+use ipc::messages::Instance;
 use linux::{clock, files};
 use manifest::{
     api::{ErrorClass, LogStream},
     app::AppManifest,
+    board::Device,
     names::ComponentId,
     places,
+    quantity::Bytes,
 };
-use rustix::{
-    fd::{AsFd, OwnedFd},
-    fs::OFlags,
-};
+use rustix::fd::{AsFd, OwnedFd};
 use sandbox::denials;
 use std::time::Duration;
 
@@ -41,13 +42,14 @@ const RETRY: Duration = Duration::from_millis(250);
 impl Manager {
     /// Clears what broken installations and removals left, and opens what each installed app needs.
     pub fn open_apps(&mut self) {
+        if let Err(e) = sealing::clear(places::APPS.as_ref()) {
+            linux::log::error(files::chain(&e));
+        }
         let known: Vec<(ComponentId, u32, bool)> =
             self.table.components().map(|(id, entry)| (id.clone(), entry.uid, entry.removing)).collect();
         for (id, uid, removing) in known {
             let folder = app::folder(&id);
-            if crate::folders::exists(&folder)
-                && let Err(e) = install::recover(&folder)
-            {
+            if let Err(e) = install::clear(&folder) {
                 linux::log::error(format!("{id}: {}", files::chain(&e)));
             }
             if removing || crate::folders::exists(&folder.join(CURRENT)) {
@@ -80,11 +82,15 @@ impl Manager {
             return;
         }
         let unjudged: Vec<ComponentId> = self.apps.values().filter(|app| wants_verdict(app)).map(|app| app.id.clone()).collect();
-        for id in unjudged {
+        for id in &unjudged {
             self.notifier.watchdog();
-            self.judge(&id);
-            self.serve_again(&id);
-            self.follow_wish(&id);
+            self.judge(id);
+            self.serve_again(id);
+        }
+        // An update that waited over a start of the device comes before its app is started, and may want what other apps have.
+        self.end_waiting(clock::since_boot());
+        for id in &unjudged {
+            self.follow_wish(id);
         }
         self.finish_removals();
     }
@@ -95,7 +101,7 @@ impl Manager {
     }
 
     fn subscribe(&mut self) -> bool {
-        let (subscription, found, exited) = match Subscription::begin() {
+        let (subscription, found, ended) = match Subscription::begin() {
             Ok(begun) => begun,
             Err(fault) => {
                 if !std::mem::replace(&mut self.misses_launcher, true) {
@@ -113,8 +119,8 @@ impl Manager {
         for instance in found {
             self.adopt(instance);
         }
-        for event in exited {
-            self.exited(event);
+        for end in ended {
+            self.ended(end);
         }
         self.kill_strangers();
         true
@@ -130,7 +136,7 @@ impl Manager {
     pub fn launcher_event(&mut self, token: u64) {
         let Some(subscription) = &self.subscription else { return };
         match subscription.event() {
-            Ok(exited) => self.exited(exited),
+            Ok(ended) => self.ended(ended),
             Err(e) => {
                 linux::log::error(format!("launcher is gone ({}); all apps end and are started again", files::chain(&e)));
                 if let Some(subscription) = self.subscription.take() {
@@ -153,7 +159,8 @@ impl Manager {
         }
     }
 
-    fn exited(&mut self, exited: Exited) {
+    fn ended(&mut self, ended: Ended) {
+        let exited = &ended.exited;
         let id = exited.instance.component.clone();
         let Some(app) = self.apps.get_mut(&id) else { return self.forget(&exited.instance) };
         if app.live.is_none()
@@ -170,7 +177,7 @@ impl Manager {
         }
         if let Some(live) = &mut app.live {
             kill(live);
-            live.ended = Some(End::Told(exited));
+            live.ended = Some(End::Told(ended));
         }
     }
 
@@ -202,7 +209,12 @@ impl Manager {
             let nudged = ["1", "0"].iter().try_for_each(|frozen| live.cgroup.set("cgroup.freeze", frozen));
             nudged.unwrap_or_else(|e| linux::log::warning(files::chain(&e)));
         }
-        self.take_over(&id, Live { calls: Some(calls.into()), ..live });
+        let debugged = app.run.debugged;
+        self.take_over(&id, Live { calls: Some(calls.into()), debugged, ..live });
+        // The session was led by the app-manager before this one: nobody would see its end.
+        if debugged {
+            self.debugger_left(&id);
+        }
     }
 
     /// Ends and removes control groups that belong to no instance of ours.
@@ -223,17 +235,19 @@ impl Manager {
     }
 
     /// Has an installed app judged again.
-    fn judge(&mut self, id: &ComponentId) {
-        let judged = open_installed(id).and_then(|(image, envelope)| {
+    pub fn judge(&mut self, id: &ComponentId) {
+        let judged = install::open(&app::folder(id).join(CURRENT)).map_err(Fault::from).and_then(|(image, envelope)| {
             let judged = self.monitor.verify_installed(image.as_fd(), envelope.as_fd())?;
             self.accept(id, judged, image)
         });
+        let before = self.peripherals_before(id);
         let Some(app) = self.apps.get_mut(id) else { return };
         match judged {
             Ok(installed) => {
                 let version = installed.verdict.version;
                 app.installed = Some(installed);
                 (app.verdict_due, app.problem) = (false, None);
+                app.before = before;
                 if app.live.is_some() {
                     app.life.arm(&app.rules(), clock::since_boot());
                 }
@@ -252,8 +266,23 @@ impl Manager {
                 if let Some(live) = &app.live {
                     kill(live);
                 }
+                self.refuse_debugger(id, "it cannot be started");
             }
         }
+    }
+
+    /// Peripherals of the version that comes back if the installed one fails: they stay the app's until it has proved itself.
+    fn peripherals_before(&mut self, id: &ComponentId) -> Vec<Device> {
+        if self.apps.get(id).is_none_or(|app| app.trial.is_none()) {
+            return Vec::new();
+        }
+        let granted = install::open(&app::folder(id).join(PREVIOUS)).map_err(Fault::from).and_then(|(image, envelope)| {
+            let judged = self.monitor.verify_installed(image.as_fd(), envelope.as_fd())?;
+            let manifest = AppManifest::parse(&judged.manifest).map_err(|e| Fault::new(ErrorClass::BadInput, e.to_string()))?;
+            Ok(grant::grant(&manifest, &self.board)?)
+        });
+        let granted = granted.inspect_err(|e| linux::log::warning(format!("{id}: the version before is not known: {e}")));
+        granted.map(|granted| granted.peripherals).unwrap_or_default()
     }
 
     /// From a verdict to what is installed: the manifest, and what it is granted on this board beside the other apps.
@@ -269,13 +298,17 @@ impl Manager {
             let message = format!("it needs platform ABI {}, this device offers {}", verdict.platform_abi, places::PLATFORM_ABI);
             return Err(Fault::with_hint(ErrorClass::NotGranted, message, "update the device first"));
         }
-        let granted = grant::grant(&manifest, &self.board)?;
+        let mut granted = grant::grant(&manifest, &self.board)?;
+        if !self.crashes.offered {
+            granted.limits.core = Bytes(0);
+        }
         for other in self.apps.values().filter(|other| other.id != *id) {
-            let held = other.installed.as_ref().map(|installed| installed.granted.gpio.as_slice()).unwrap_or_default();
-            if let Some(line) = peripherals::conflict(&granted.gpio, held) {
+            let held = other.installed.as_ref().map(|installed| installed.granted.peripherals.as_slice()).unwrap_or_default();
+            let conflict = |held| peripherals::conflict(&granted.peripherals, held);
+            if let Some(device) = conflict(held).or_else(|| conflict(&other.before)) {
                 let message = format!(
                     "${} belongs to {} ({}), and one peripheral belongs to one app",
-                    line.name,
+                    device.name,
                     other.id,
                     other.status(Duration::ZERO).name
                 );
@@ -286,11 +319,12 @@ impl Manager {
     }
 
     /// Starts or stops an app as the owner wants it, where nothing speaks against it.
-    fn follow_wish(&mut self, id: &ComponentId) {
+    pub fn follow_wish(&mut self, id: &ComponentId) {
         let wanted = self.table.get(id).map(|entry| entry.wanted);
         let Some(app) = self.apps.get(id) else { return };
         let failures = app.life.failures;
-        let rests = app.live.is_none() && app.life.state == State::Installed;
+        let comes = app.waiting.as_ref().is_some_and(Waiting::comes_now);
+        let rests = app.live.is_none() && app.life.state == State::Installed && !comes;
         match (wanted, self.mode) {
             (Some(Wanted::Running), Mode::Normal) if rests && app.installed.is_some() && !app.verdict_due => {
                 self.feed(id, Event::Start)
@@ -331,21 +365,16 @@ fn open_app(id: &ComponentId, uid: u32, removing: bool) -> Result<App, files::Fi
         problem: None,
         life: Life { state, failures: run.failures, trial: trial.is_some() },
         trial,
+        before: Vec::new(),
         failed,
+        waiting: Waiting::found(&app::folder(id), &run),
         log: Log::open(app::log_folder(id))?,
         meter: Meter::new(now),
         minute: Minute::default(),
         run,
         run_changed: false,
+        debugger: None,
         live: None,
         removal: removing.then(Vec::new),
     })
-}
-
-fn open_installed(id: &ComponentId) -> Result<(OwnedFd, OwnedFd), Fault> {
-    let current = app::folder(id).join(CURRENT);
-    Ok((
-        files::open(current.join(IMAGE), OFlags::RDONLY | OFlags::NOFOLLOW)?,
-        files::open(current.join(ENVELOPE), OFlags::RDONLY | OFlags::NOFOLLOW)?,
-    ))
 }

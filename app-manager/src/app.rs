@@ -4,6 +4,7 @@ use crate::{
     config::Delivered,
     denials::Minute,
     install::Trial,
+    launcher::Ended,
     life::{Event, Life, Rules, State},
     limits,
     log::{
@@ -11,19 +12,17 @@ use crate::{
         intake::{Meter, Partial, Verdict},
     },
     manager::Source,
-    run::{Run, Stood},
+    run::{Delayed, Run, Stood},
     services::Services,
+    updates::Waiting,
 };
 use grant::Granted;
-use ipc::messages::{
-    Instance,
-    launcher::{Ending, Exited},
-    monitor,
-};
+use ipc::messages::{Instance, launcher::Ending, monitor};
 use linux::{cgroup::Cgroup, log::printable, poll::Poller};
 use manifest::{
     api::{AppState, AppStatus, FailedUpdate, LogStream},
     app::AppManifest,
+    board::Device,
     holdfast::LogRate,
     names::ComponentId,
     places,
@@ -47,8 +46,12 @@ pub struct App {
     pub life: Life,
     /// The trial that the installed version is on.
     pub trial: Option<Trial>,
+    /// Peripherals of the version before, which may still run and may come back: nobody else gets them until the trial is over.
+    pub before: Vec<Device>,
     /// The update that failed last.
     pub failed: Option<Trial>,
+    /// The update that waits.
+    pub waiting: Option<Waiting>,
     /// Its log.
     pub log: Log,
     /// Limits how much of it is kept.
@@ -59,6 +62,8 @@ pub struct App {
     pub run: Run,
     /// Whether [`App::run`] must be stored.
     pub run_changed: bool,
+    /// The connection that waits for its next start to be one by a debugger.
+    pub debugger: Option<u64>,
     /// The instance that runs.
     pub live: Option<Live>,
     /// Connections that wait for the app's removal.
@@ -91,12 +96,16 @@ pub struct Live {
     pub notify: Option<Watched>,
     /// Where its refused calls wait.
     pub calls: Option<Watched>,
-    /// Its configuration, if it is told of changes.
+    /// Its configuration, if this process passed it one.
     pub config: Option<Delivered>,
     /// Its service socket, if it has a right to a service.
     pub services: Option<Services>,
     /// What launcher put in force.
     pub in_force: Vec<String>,
+    /// Whether a debugger started it: it may stand still as long as its user likes.
+    pub debugged: bool,
+    /// Our copy of gdbserver's end of the session: closed at the other, the session is over.
+    pub session: Option<Watched>,
     /// Why it was killed from here.
     pub killed: Option<&'static str>,
     /// Its first process ended; it is over once its control group is empty.
@@ -126,7 +135,7 @@ pub struct Watched {
 /// How an instance ended.
 pub enum End {
     /// As launcher says.
-    Told(Exited),
+    Told(Ended),
     /// With launcher.
     Lost,
 }
@@ -140,12 +149,14 @@ impl App {
     /// Its rules of life; for one that is not judged, those that let it end.
     pub fn rules(&self) -> Rules {
         let section = self.installed.as_ref().map(|installed| installed.manifest.holdfast.clone()).unwrap_or_default();
+        let timed = self.debugger.is_none() && !self.live.as_ref().is_some_and(|live| live.debugged);
         Rules {
             restart: section.restart,
             back_off: section.back_off,
             grace: section.stop_grace.duration(),
-            ready_timeout: section.ready_timeout.map(|t| t.duration()),
-            watchdog: section.watchdog.map(|t| t.duration()),
+            ready_timeout: section.ready_timeout.filter(|_| timed).map(|t| t.duration()),
+            watchdog: section.watchdog.filter(|_| timed).map(|t| t.duration()),
+            proves: timed,
         }
     }
 
@@ -195,6 +206,20 @@ impl App {
         }
     }
 
+    /// Keeps what a restarted app-manager must know.
+    pub fn store_run(&mut self) {
+        let delayed = self.delayed();
+        self.store_run_with(delayed);
+    }
+
+    /// The same, with an update that is about to wait.
+    pub fn store_run_with(&mut self, delayed: Option<Delayed>) {
+        self.run.delayed = delayed;
+        if let Err(e) = self.run.store(&self.run_folder()) {
+            linux::log::warning(linux::files::chain(&e));
+        }
+    }
+
     /// The generation that is running, or was last.
     pub fn is(&self, instance: &Instance) -> bool {
         self.live.as_ref().is_some_and(|live| live.instance == *instance)
@@ -236,6 +261,7 @@ impl App {
                 .failed
                 .as_ref()
                 .map(|trial| FailedUpdate { version: trial.version, why: trial.failed.clone().unwrap_or_default() }),
+            waiting_update: self.waiting.as_ref().map(|waiting| waiting.status(now)),
         }
     }
 }
@@ -259,7 +285,7 @@ impl End {
     /// What it is for the app's life.
     pub fn event(&self) -> Event {
         match self {
-            Self::Told(exited) => Event::Ended { clean: exited.how == Ending::Exited(0) },
+            Self::Told(ended) => Event::Ended { clean: ended.exited.how == Ending::Exited(0) },
             Self::Lost => Event::Lost,
         }
     }
@@ -272,8 +298,10 @@ impl End {
         }
         match self {
             Self::Lost => "ended with launcher".to_owned(),
-            Self::Told(Exited { how: Ending::Exited(status), .. }) => format!("exited with status {status}"),
-            Self::Told(Exited { how: Ending::Signaled(signal), .. }) => format!("killed by signal {signal}"),
+            Self::Told(ended) => match ended.exited.how {
+                Ending::Exited(status) => format!("exited with status {status}"),
+                Ending::Signaled(signal) => format!("killed by signal {signal}"),
+            },
         }
     }
 }
@@ -328,6 +356,8 @@ impl Live {
             calls: None,
             services: None,
             in_force: Vec::new(),
+            debugged: false,
+            session: None,
             killed: None,
             ended: None,
         }

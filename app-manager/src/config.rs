@@ -1,6 +1,7 @@
 //! An app's configuration: kept by security-monitor, handed to the app as a descriptor that it can only read.
 
 use crate::{app::App, fault::Fault, life::Event, manager::Manager, state::Wanted};
+use ipc::messages::monitor::Document;
 use linux::files;
 use manifest::{
     api::{AppConfig, ErrorClass},
@@ -11,7 +12,7 @@ use rustix::{
     event::{EventfdFlags, eventfd},
     fd::{AsFd, OwnedFd},
     fs::{MemfdFlags, Mode, OFlags, fchmod, ftruncate, memfd_create},
-    io::{fcntl_dupfd_cloexec, pwrite, write},
+    io::{fcntl_dupfd_cloexec, pread, pwrite, write},
 };
 
 /// Names of an app's descriptors.
@@ -21,32 +22,39 @@ const CHANGED: &str = "config-changed";
 /// A running app's configuration, as long as this process writes it.
 pub struct Delivered {
     document: OwnedFd,
-    changed: OwnedFd,
+    /// By which the app is told of a change; one without it is started again.
+    changed: Option<OwnedFd>,
 }
 
 /// What an app is passed, by name.
 type Passed = Vec<(String, OwnedFd)>;
 
-/// What an app is passed, and what is kept to tell it of a change.
-pub fn deliver(document: &[u8], change: ConfigChange) -> Result<(Passed, Option<Delivered>), Fault> {
+/// What an app is passed, and what is kept to know what it has and to tell it of a change.
+pub fn deliver(document: &[u8], change: ConfigChange) -> Result<(Passed, Delivered), Fault> {
     let memory = memfd_create(DOCUMENT, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL).map_err(fault)?;
     // The app's user could otherwise open it anew for writing, by its place in /proc.
     fchmod(&memory, Mode::RUSR).map_err(fault)?;
     fill(&memory, document)?;
     let mut passed = vec![(DOCUMENT.to_owned(), files::reopen(memory.as_fd(), OFlags::RDONLY)?)];
     if change == ConfigChange::Restart {
-        return Ok((passed, None));
+        return Ok((passed, Delivered { document: memory, changed: None }));
     }
     let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(fault)?;
     passed.push((CHANGED.to_owned(), fcntl_dupfd_cloexec(&changed, 0).map_err(fault)?));
-    Ok((passed, Some(Delivered { document: memory, changed })))
+    Ok((passed, Delivered { document: memory, changed: Some(changed) }))
 }
 
 impl Delivered {
-    /// Replaces what the app reads, then tells it: whoever reads after having been told reads the new content whole.
-    fn replace(&self, document: &[u8]) -> Result<(), Fault> {
-        fill(&self.document, document)?;
-        write(&self.changed, &1u64.to_ne_bytes()).map(|_| ()).map_err(fault)
+    /// Whether the app has this content now: it had it before, which is no change, or it was told. Whoever reads after having
+    /// been told reads the new content whole.
+    fn replace(&self, document: &[u8]) -> bool {
+        let tell = |changed| fill(&self.document, document).is_ok() && write(changed, &1u64.to_ne_bytes()).is_ok();
+        self.holds(document) || self.changed.as_ref().is_some_and(tell)
+    }
+
+    fn holds(&self, document: &[u8]) -> bool {
+        let mut found = vec![0; document.len() + 1];
+        pread(&self.document, &mut found, 0).is_ok_and(|length| found.get(..length) == Some(document))
     }
 }
 
@@ -68,32 +76,32 @@ impl Manager {
         Ok(AppConfig { size: document.map(|bytes| bytes.len() as u64) })
     }
 
-    /// Keeps an app's configuration, then has the app read it: what is acknowledged is on the disk.
+    /// Keeps an app's configuration, then has the app read it: what is acknowledged is on the disk. The same once more changes
+    /// nothing.
     pub fn set_config(&mut self, id: &ComponentId, document: Option<&str>) -> Result<AppConfig, Fault> {
-        let change = takes_config(self.known(id)?)?;
-        self.monitor.set_config(id, document)?;
+        takes_config(self.known(id)?)?;
+        self.monitor.set_document(id, Document::Config, document)?;
         let kept = self.monitor.config(id)?;
         let size = kept.as_ref().map(|bytes| bytes.len() as u64);
         let live = self.apps.get(id).and_then(|app| app.live.as_ref());
-        let told = match (change, live.and_then(|live| live.config.as_ref())) {
-            (ConfigChange::Notify, Some(delivered)) => delivered.replace(&kept.unwrap_or_default()).is_ok(),
-            // Started by an app-manager before this one, which alone could write what the app reads.
-            _ => false,
-        };
+        // One that an app-manager before this one started is started again: that one alone could write what it reads.
+        let delivered = live.and_then(|live| live.config.as_ref());
+        let told = delivered.is_some_and(|delivered| delivered.replace(&kept.unwrap_or_default()));
         let is_up = live.is_some() && self.table.get(id).is_some_and(|entry| entry.wanted == Wanted::Running);
         if is_up && !told {
             self.feed(id, Event::Restart);
         }
-        linux::log::notice(format!("{id} has a new configuration"));
+        linux::log::notice(format!("{id} was given a configuration"));
         Ok(AppConfig { size })
     }
 }
 
-fn takes_config(app: &App) -> Result<ConfigChange, Fault> {
+fn takes_config(app: &App) -> Result<(), Fault> {
     if app.removal.is_some() {
         return Err(Fault::new(ErrorClass::Conflict, format!("{} is being removed", app.id)));
     }
-    app.installed.as_ref().and_then(|installed| installed.granted.config).ok_or_else(|| {
+    let takes = app.installed.as_ref().and_then(|installed| installed.granted.config);
+    takes.map(drop).ok_or_else(|| {
         Fault::with_hint(
             ErrorClass::NotGranted,
             format!("{} takes no configuration", app.id),
@@ -117,7 +125,7 @@ mod tests {
     #[test]
     fn an_app_reads_its_configuration_and_cannot_write_it() {
         let (passed, kept) = deliver(b"secret", ConfigChange::Restart).unwrap();
-        assert!(kept.is_none());
+        assert!(!kept.replace(b"other"), "it is told of a change only by another start");
         let names: Vec<&str> = passed.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!((names, content(&passed[0].1)), (vec!["config"], "secret".to_owned()));
         assert!(pwrite(&passed[0].1, b"x", 0).is_err());
@@ -129,9 +137,20 @@ mod tests {
     #[test]
     fn a_change_is_read_whole_after_it_was_told() {
         let (passed, kept) = deliver(b"the longer first one", ConfigChange::Notify).unwrap();
-        kept.unwrap().replace(b"second").unwrap();
+        assert!(kept.replace(b"second"));
         let mut told = [0; 8];
         rustix::io::read(&passed[1].1, &mut told).unwrap();
         assert_eq!((u64::from_ne_bytes(told), content(&passed[0].1)), (1, "second".to_owned()));
+    }
+
+    #[test]
+    fn the_same_configuration_once_more_is_no_change() {
+        for change in [ConfigChange::Notify, ConfigChange::Restart] {
+            let (passed, kept) = deliver(b"the same", change).unwrap();
+            assert!(kept.replace(b"the same"));
+            assert!(!kept.holds(b"the sam") && !kept.holds(b"the same "));
+            let told = passed.get(1).map(|(_, changed)| rustix::io::read(changed, &mut [0; 8]));
+            assert!(matches!(told, None | Some(Err(rustix::io::Errno::AGAIN))), "{told:?}");
+        }
     }
 }

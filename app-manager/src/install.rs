@@ -1,8 +1,8 @@
 //! Step 5 of the README's path: a judged bundle becomes the installed app.
 //!
 //! Two halves. [`seal`] and [`compare_manifest`] make sure that what lies on the disk is what was judged, on a file that
-//! has no name yet. [`STEPS`] then give it names, one durable change per step: a power cut after any of them leaves
-//! either the old version or the new one installed, whole, and [`recover`] clears away what was laid beside it.
+//! has no name in an app's folder yet. [`STEPS`] then give it names, one durable change per step: a power cut after any of them leaves
+//! either the old version or the new one installed, whole, and [`clear`] clears away what was laid beside it.
 //!
 //! A version that took another's place is on trial while its folder holds a mark, [`Trial`]: [`keep`] removes that, and
 //! [`RETURN_STEPS`] bring the one before back, as durably. The mark that lies in `previous` tells of the one that failed.
@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 pub const CURRENT: &str = "current";
 /// The version before.
 pub const PREVIOUS: &str = "previous";
+/// The version that waits to take the place of `current`.
+pub const WAITING: &str = "waiting";
 /// Name of the image in each of them.
 pub const IMAGE: &str = "image.erofs";
 /// Name of the envelope in each of them.
@@ -98,7 +100,7 @@ pub fn compare_manifest(in_image: &OwnedFd, signed: &[u8]) -> Result<(), Fault> 
 pub struct Incoming<'a> {
     /// `/data/apps/<component id>`.
     pub folder: PathBuf,
-    /// The image, without a name so far.
+    /// The image.
     pub image: BorrowedFd<'a>,
     /// The envelope's bytes.
     pub envelope: &'a [u8],
@@ -106,6 +108,18 @@ pub struct Incoming<'a> {
     pub old: Old,
     /// The trial it begins.
     pub trial: Option<Trial>,
+    /// Whether it is the version that waited.
+    pub waited: Waited,
+}
+
+/// Whether a version waited before it is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// It did: what waits is cleared away after the switch.
+    Yes,
+    /// It did not: what waits gives way to it, and is cleared away before the switch, or a power cut behind it would leave a
+    /// third version to come.
+    No,
 }
 
 /// The mark of a version that has not proved itself.
@@ -132,13 +146,20 @@ pub enum Old {
 type Step = fn(&Incoming<'_>) -> Result<(), FileError>;
 
 /// The steps, each durable when it returns.
-pub const STEPS: [(&str, Step); 6] = [
+pub const STEPS: [(&str, Step); 7] = [
     ("make the app's folder", make_folder),
     ("clear what a broken installation left", |incoming| recover(&incoming.folder)),
     ("lay image and envelope", lay),
     ("set the old version aside", set_aside),
-    ("switch", switch),
-    ("clear the old version away", |incoming| recover(&incoming.folder)),
+    ("clear a version away that gives way", |incoming| match incoming.waited {
+        Waited::Yes => Ok(()),
+        Waited::No => drop_waiting(&incoming.folder),
+    }),
+    ("switch", |incoming| put(incoming, CURRENT)),
+    ("clear away the old version, and one that waited", |incoming| {
+        recover(&incoming.folder)?;
+        drop_waiting(&incoming.folder)
+    }),
 ];
 
 /// Does all steps.
@@ -147,6 +168,27 @@ pub fn install(incoming: &Incoming<'_>) -> Result<(), FileError> {
         step(incoming)?;
     }
     Ok(())
+}
+
+/// Has a sealed version wait beside the installed one, in place of another that waits: durable when it returns, and a power cut
+/// leaves one of the two.
+pub fn set_waiting(incoming: &Incoming<'_>) -> Result<(), FileError> {
+    recover(&incoming.folder)?;
+    lay(incoming)?;
+    put(incoming, WAITING)?;
+    recover(&incoming.folder)
+}
+
+/// Clears a version away that waits, if one does.
+pub fn drop_waiting(folder: &Path) -> Result<(), FileError> {
+    folders::remove_flat(&folder.join(WAITING))?;
+    files::sync_folder(folder)
+}
+
+/// Image and envelope of a version that lies in this folder.
+pub fn open(version: &Path) -> Result<(OwnedFd, OwnedFd), FileError> {
+    let part = |name| files::open(version.join(name), OFlags::RDONLY | OFlags::NOFOLLOW);
+    Ok((part(IMAGE)?, part(ENVELOPE)?))
 }
 
 /// Clears away what an installation or a return that was cut off left in an app's folder. Also the last step of one that was
@@ -158,6 +200,15 @@ pub fn recover(folder: &Path) -> Result<(), FileError> {
         [IMAGE, ENVELOPE].iter().try_for_each(|name| files::remove(folder.join(PREVIOUS).join(name)))?;
     }
     files::sync_folder(folder)
+}
+
+/// [`recover`], and what was never installed leaves no folder: nobody could have it removed.
+pub fn clear(folder: &Path) -> Result<(), FileError> {
+    if !folders::exists(folder) {
+        return Ok(());
+    }
+    recover(folder)?;
+    if folders::exists(&folder.join(CURRENT)) { Ok(()) } else { folders::remove_empty(folder) }
 }
 
 /// The trial that the installed version is on.
@@ -213,7 +264,7 @@ pub fn remove(folder: &Path) -> Result<(), FileError> {
         return Ok(());
     }
     // The order matters for a power cut: without `current` the app is gone.
-    for name in [CURRENT, PREVIOUS, INCOMING, RETIRED] {
+    for name in [CURRENT, WAITING, PREVIOUS, INCOMING, RETIRED] {
         folders::remove_flat(&folder.join(name))?;
         files::sync_folder(folder)?;
     }
@@ -229,13 +280,16 @@ fn make_folder(incoming: &Incoming<'_>) -> Result<(), FileError> {
 fn lay(incoming: &Incoming<'_>) -> Result<(), FileError> {
     let laid = incoming.folder.join(INCOMING);
     files::make_folder(&laid, 0o700)?;
-    let image = laid.join(IMAGE);
-    // An unnamed file gets a name by its place in /proc (open(2), O_TMPFILE).
-    let unnamed = format!("/proc/self/fd/{}", incoming.image.as_raw_fd());
-    linkat(CWD, unnamed, CWD, &image, AtFlags::SYMLINK_FOLLOW).map_err(|e| FileError::new("link", &image, e))?;
+    name(incoming.image, &laid.join(IMAGE))?;
     files::write_durably(laid.join(ENVELOPE), incoming.envelope, 0o600)?;
     incoming.trial.iter().try_for_each(|trial| write_mark(&laid, trial))?;
     files::sync_folder(&incoming.folder)
+}
+
+/// Gives an open file a name, the first one or another, by its place in /proc (open(2), O_TMPFILE).
+pub fn name(file: BorrowedFd<'_>, path: &Path) -> Result<(), FileError> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(|e| FileError::new("link", path, e))
 }
 
 /// `previous` becomes a second name of the files of `current`, which stays in place until the switch.
@@ -256,11 +310,11 @@ fn set_aside(incoming: &Incoming<'_>) -> Result<(), FileError> {
     files::sync_folder(&incoming.folder)
 }
 
-/// The moment of truth: one rename, which exchanges the two versions where there is an old one.
-fn switch(incoming: &Incoming<'_>) -> Result<(), FileError> {
-    let (laid, current) = (incoming.folder.join(INCOMING), incoming.folder.join(CURRENT));
-    let how = if folders::exists(&current) { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
-    rename(&laid, &current, how)?;
+/// The moment of truth: one rename, which exchanges what is laid and what has this name, if anything has.
+fn put(incoming: &Incoming<'_>, name: &str) -> Result<(), FileError> {
+    let (laid, place) = (incoming.folder.join(INCOMING), incoming.folder.join(name));
+    let how = if folders::exists(&place) { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+    rename(&laid, &place, how)?;
     files::sync_folder(&incoming.folder)
 }
 

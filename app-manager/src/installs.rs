@@ -3,18 +3,19 @@
 use crate::{
     app::{self, App, Installed},
     fault::Fault,
-    install::{self, Incoming, Old, Trial},
+    install::{self, Incoming, Old, Trial, Waited},
     life::Event,
     log::Log,
     manager::{Manager, Mode, Source},
     monitor::{Judged, Verification},
     sealing::Sealing,
     services,
-    state::{TableError, Wanted},
+    state::{Entry, TableError, Wanted},
 };
+use ipc::messages::monitor::Verdict;
 use linux::{clock, files};
 use manifest::{
-    api::{Done, Downgrade, ErrorClass, EventKind, InstallResult},
+    api::{Done, Downgrade, ErrorClass, EventKind, InstallResult, When},
     image::Role,
     names::ComponentId,
     places,
@@ -25,10 +26,21 @@ use std::time::Duration;
 /// A bundle on its way from the upload to an installed app.
 pub struct Pending {
     stage: Stage,
-    /// Whether it may be an older version than the one that is there.
-    downgrade: Downgrade,
+    /// Whether it may be an older version than the one that is there, and whether apps may put it off.
+    how: How,
     /// Connection that waits for the result.
     reply_to: u64,
+}
+
+/// What the caller wants of an installation.
+pub type How = (Downgrade, When);
+
+/// A sealed image.
+pub struct Image {
+    /// It.
+    pub fd: OwnedFd,
+    /// Whether it is that of the version that waited.
+    pub waited: Waited,
 }
 
 /// What takes longer than the loop may stand still, and is waited for like any other event.
@@ -42,30 +54,40 @@ enum Stage {
 /// The monitor reads the whole bundle for its verdict: 1 GiB at the pace of a slow board.
 const VERDICT_TIMEOUT: Duration = Duration::from_secs(240);
 
+impl Pending {
+    /// What is being sealed.
+    pub fn sealed(&self) -> Option<&Verdict> {
+        match &self.stage {
+            Stage::Judging { .. } => None,
+            Stage::Sealing { judged, .. } => Some(&judged.verdict),
+        }
+    }
+}
+
 impl Manager {
     /// An upload is finished: asks for a verdict. The caller is answered when it is installed, or refused.
-    pub fn commit(&mut self, upload: u64, downgrade: Downgrade, reply_to: u64) -> Result<(), Fault> {
+    pub fn commit(&mut self, upload: u64, how: How, reply_to: u64) -> Result<(), Fault> {
         let image = self.uploads.commit(upload)?;
         let verification = Verification::ask(image.as_fd())?;
         let token = self.watch_stage(&verification)?;
         let deadline = clock::since_boot() + VERDICT_TIMEOUT;
-        self.pending.insert(token, Pending { stage: Stage::Judging { verification, image, deadline }, downgrade, reply_to });
+        self.pending.insert(token, Pending { stage: Stage::Judging { verification, image, deadline }, how, reply_to });
         Ok(())
     }
 
     /// A stage of an installation ended; the next one begins, or the caller is answered.
     pub fn go_on_installing(&mut self, token: u64) {
-        let Some(Pending { stage, downgrade, reply_to }) = self.pending.remove(&token) else { return };
+        let Some(Pending { stage, how, reply_to }) = self.pending.remove(&token) else { return };
         let result = match stage {
             Stage::Judging { verification, image, .. } => {
                 self.unwatch(&verification, token);
-                verification.answer().and_then(|(judged, envelope)| {
-                    self.begin_sealing(judged, envelope, image, downgrade, reply_to).map(|()| None)
-                })
+                verification
+                    .answer()
+                    .and_then(|(judged, envelope)| self.begin_sealing(judged, envelope, image, how, reply_to).map(|()| None))
             }
             Stage::Sealing { sealing, judged, envelope } => {
                 self.unwatch(&sealing, token);
-                sealing.finish().and_then(|image| self.install(judged, &envelope, image, downgrade)).map(Some)
+                sealing.finish().and_then(|(image, _name)| self.place(judged, &envelope, image, how, reply_to))
             }
         };
         match result {
@@ -81,8 +103,8 @@ impl Manager {
         let late: Vec<u64> = self.pending.iter().filter(|(_, pending)| late(pending)).map(|(token, _)| *token).collect();
         for token in late {
             let Some(pending) = self.pending.remove(&token) else { continue };
-            if let Stage::Judging { verification, .. } = pending.stage {
-                self.unwatch(&verification, token);
+            if let Stage::Judging { verification, .. } = &pending.stage {
+                self.unwatch(verification, token);
             }
             let fault = Fault::new(
                 ErrorClass::Unavailable,
@@ -98,29 +120,30 @@ impl Manager {
     }
 
     /// Refuses what can be refused at once, and has the rest sealed.
-    fn begin_sealing(
-        &mut self,
-        judged: Judged,
-        envelope: Vec<u8>,
-        image: OwnedFd,
-        downgrade: Downgrade,
-        reply_to: u64,
-    ) -> Result<(), Fault> {
-        self.acceptable(&judged, downgrade)?;
+    fn begin_sealing(&mut self, judged: Judged, envelope: Vec<u8>, image: OwnedFd, how: How, reply_to: u64) -> Result<(), Fault> {
+        self.acceptable(&judged, how.0)?;
         self.accept(&judged.verdict.component, judged.clone(), image.try_clone().map_err(descriptor_fault)?)?;
-        let sealing = Sealing::begin(image, judged.clone())?;
+        let sealing = Sealing::begin(image, judged.clone(), places::APPS.as_ref())?;
         let token = self.watch_stage(&sealing)?;
-        self.pending.insert(token, Pending { stage: Stage::Sealing { sealing, judged, envelope }, downgrade, reply_to });
+        self.pending.insert(token, Pending { stage: Stage::Sealing { sealing, judged, envelope }, how, reply_to });
         Ok(())
     }
 
-    fn install(&mut self, judged: Judged, envelope: &[u8], image: OwnedFd, downgrade: Downgrade) -> Result<InstallResult, Fault> {
+    /// Installs a sealed image; `wanted` is what its owner wants of the app from then on.
+    pub fn install(
+        &mut self,
+        judged: Judged,
+        envelope: &[u8],
+        image: Image,
+        downgrade: Downgrade,
+        wanted: Wanted,
+    ) -> Result<InstallResult, Fault> {
         let id = judged.verdict.component.clone();
-        let installed = self.make_sure(judged, image, downgrade).inspect_err(|fault| {
-            if fault.class() == ErrorClass::Untrusted {
-                self.monitor.report(EventKind::BundleRefused, id.as_str(), &fault.to_string());
-            }
-        })?;
+        if self.apps.get(&id).is_some_and(|app| app.verdict_due) {
+            // What comes back if the new version fails must be known.
+            self.judge(&id);
+        }
+        let installed = self.make_sure(judged, image.fd, downgrade)?;
         let version = installed.verdict.version;
         let uid = self.table.uid(&id).map_err(table_fault)?;
         let there = self.apps.get(&id).and_then(|app| Some((app.installed.as_ref()?.verdict.clone(), app.trial.clone())));
@@ -132,11 +155,12 @@ impl Manager {
             Some((_, Some(trial))) => (Old::Dropped, begins(trial.returns_to)),
             Some((old, None)) => (Old::Kept, begins(old.version)),
         };
-        let incoming = Incoming { folder: app::folder(&id), image: installed.image.as_fd(), envelope, old, trial };
-        install::install(&incoming).inspect_err(|_| drop(install::recover(&app::folder(&id))))?;
+        let incoming =
+            Incoming { folder: app::folder(&id), image: installed.image.as_fd(), envelope, old, trial, waited: image.waited };
+        install::install(&incoming).inspect_err(|_| drop(install::clear(&app::folder(&id))))?;
         self.table
             .update(&id, |entry| {
-                entry.wanted = Wanted::Running;
+                entry.wanted = wanted;
                 entry.floor = if downgrade == Downgrade::Allowed { version } else { entry.floor.max(version) };
             })
             .map_err(table_fault)?;
@@ -155,12 +179,28 @@ impl Manager {
 
     /// Everything that can speak against a sealed image, before anything of it gets a name: what was looked at before the
     /// sealing too, because other apps came and went meanwhile.
-    fn make_sure(&mut self, judged: Judged, image: OwnedFd, downgrade: Downgrade) -> Result<Installed, Fault> {
+    pub fn make_sure(&mut self, judged: Judged, image: OwnedFd, downgrade: Downgrade) -> Result<Installed, Fault> {
+        let id = judged.verdict.component.clone();
+        self.look_at(judged, image, downgrade).inspect_err(|fault| {
+            if fault.class() == ErrorClass::Untrusted {
+                self.monitor.report(EventKind::BundleRefused, id.as_str(), &fault.to_string());
+            }
+        })
+    }
+
+    fn look_at(&mut self, judged: Judged, image: OwnedFd, downgrade: Downgrade) -> Result<Installed, Fault> {
         self.acceptable(&judged, downgrade)?;
         let in_image = self.launcher.open_manifest(image.as_fd())?;
         install::compare_manifest(&in_image, &judged.manifest)?;
         let id = judged.verdict.component.clone();
-        self.accept(&id, judged, image)
+        let installed = self.accept(&id, judged, image)?;
+        // What an app that was not judged yet will get is not known, and it had it first.
+        let others_due = self.apps.values().any(|other| other.id != id && other.verdict_due);
+        if others_due && !installed.granted.peripherals.is_empty() {
+            let message = "the apps that are there are being judged, and may have its peripherals";
+            return Err(Fault::with_hint(ErrorClass::Unavailable, message, "try again"));
+        }
+        Ok(installed)
     }
 
     /// Whether this device takes this version of this app now.
@@ -179,11 +219,20 @@ impl Manager {
     fn run_installed(&mut self, id: &ComponentId, installed: Installed) {
         let Some(app) = self.apps.get_mut(id) else { return };
         app.say(&format!("version {} is installed", installed.verdict.version), clock::since_boot());
-        (app.installed, app.verdict_due, app.problem) = (Some(installed), false, None);
+        let old = app.installed.replace(installed);
+        (app.verdict_due, app.problem) = (false, None);
         (app.trial, app.failed) = (install::trial(&app::folder(id)), install::failed(&app::folder(id)));
+        let waiting = app.waiting.take();
+        match old.filter(|_| app.trial.is_some()) {
+            Some(old) => app.before.extend(old.granted.peripherals),
+            None => app.before.clear(),
+        }
         app.life.trial = app.trial.is_some();
         (app.run.starts, app.run_changed) = (0, true);
-        if self.mode == Mode::Normal {
+        if let Some(waiting) = waiting {
+            self.supersede(waiting, "another version came before it was installed");
+        }
+        if self.mode == Mode::Normal && self.table.get(id).is_some_and(|entry| entry.wanted == Wanted::Running) {
             self.feed(id, Event::Restart);
         }
     }
@@ -220,6 +269,10 @@ impl Manager {
                 waiting.push(reply_to);
             }
         }
+        if let Some(waiting) = self.apps.get_mut(id).and_then(|app| app.waiting.take()) {
+            self.supersede(waiting, "its app is being removed");
+        }
+        self.refuse_debugger(id, "it is being removed");
         self.feed(id, Event::Remove);
         self.go_on_removing(id);
         Ok(())
@@ -267,8 +320,9 @@ impl Manager {
         Log::erase(app::log_folder(id))?;
         crate::folders::remove_flat(&services::folder(places::APP_RUN.as_ref(), id))?;
         crate::folders::remove_flat(&app::run_folder(id))?;
-        self.table.update(id, |entry| (entry.removing, entry.floor) = (false, 0)).map_err(table_fault)?;
+        self.table.update(id, Entry::end_removal).map_err(table_fault)?;
         self.apps.remove(id);
+        self.forget_crashes(id);
         linux::log::notice(format!("{id} is removed with its data"));
         Ok(())
     }
@@ -300,7 +354,8 @@ fn refuse_older(version: u64, floor: u64, wish: Downgrade, allowed: Option<Role>
     Err(Fault::with_hint(ErrorClass::Conflict, message, hint))
 }
 
-fn descriptor_fault(error: std::io::Error) -> Fault {
+/// A descriptor that could not be copied, as an answer.
+pub fn descriptor_fault(error: std::io::Error) -> Fault {
     Fault::new(ErrorClass::Internal, format!("cannot copy a descriptor: {error}"))
 }
 
@@ -316,6 +371,7 @@ impl App {
     /// The installed version has proved itself.
     pub fn keep(&mut self, now: Duration) {
         self.trial = None;
+        self.before.clear();
         self.say("this version has proved itself", now);
         if let Err(e) = install::keep(&app::folder(&self.id)) {
             linux::log::error(format!("{}: its trial goes on after a restart: {}", self.id, files::chain(&e)));

@@ -93,6 +93,14 @@ pub struct Found {
     pub calls: OwnedFd,
 }
 
+/// How an instance ended, with its core file if the kernel dumped one: what it says is the app's word.
+pub struct Ended {
+    /// How.
+    pub exited: Exited,
+    /// Readable.
+    pub core: Option<OwnedFd>,
+}
+
 /// What comes over a subscribed connection.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -103,18 +111,18 @@ enum Packet {
 
 impl Subscription {
     /// Subscribes. Returns what runs, and what ended meanwhile.
-    pub fn begin() -> Result<(Self, Vec<Found>, Vec<Exited>), Fault> {
+    pub fn begin() -> Result<(Self, Vec<Found>, Vec<Ended>), Fault> {
         let subscription = Self { client: Client::connect(LAUNCHER)? };
-        let (mut found, mut exited) = (Vec::new(), Vec::new());
+        let (mut found, mut exits) = (Vec::new(), Vec::new());
         let mut more = true;
         for _ in 0..SUBSCRIPTION_PACKETS {
             if !more {
-                return Ok((subscription, found, exited));
+                return Ok((subscription, found, exits));
             }
             ipc::packet::send(&subscription.client, &Request::Subscribe {}, &[]).map_err(broken)?;
             let running = loop {
                 match subscription.client.event::<Packet>().map_err(broken)? {
-                    (Packet::Event(event), _) => exited.push(event),
+                    (Packet::Event(exited), descriptors) => exits.push(ended(exited, descriptors)),
                     (Packet::Answer(Answer::Error(body)), _) => return Err(Fault(body)),
                     (Packet::Answer(Answer::Ok(running)), descriptors) => break (running, descriptors),
                 }
@@ -126,8 +134,8 @@ impl Subscription {
     }
 
     /// The next event. An error means that launcher is gone, or as good as gone.
-    pub fn event(&self) -> Result<Exited, PacketError> {
-        self.client.event().map(|(event, _)| event)
+    pub fn event(&self) -> Result<Ended, PacketError> {
+        self.client.event().map(|(exited, descriptors)| ended(exited, descriptors))
     }
 }
 
@@ -152,6 +160,10 @@ fn instances(running: Running, descriptors: Vec<OwnedFd>) -> Result<Vec<Found>, 
         found.push(Found { instance, pid, pipes: [stdout, stderr], notify, calls });
     }
     Ok(found)
+}
+
+fn ended(exited: Exited, descriptors: Vec<OwnedFd>) -> Ended {
+    Ended { exited, core: descriptors.into_iter().next() }
 }
 
 fn broken(source: PacketError) -> Fault {

@@ -159,6 +159,8 @@ pub struct Rules {
     pub ready_timeout: Option<Duration>,
     /// Time between two WATCHDOG=1.
     pub watchdog: Option<Duration>,
+    /// Whether a good run ends a trial: none does that a debugger started.
+    pub proves: bool,
 }
 
 /// An event that cannot happen in a state: a message about an instance that is gone, or a bug of ours.
@@ -227,7 +229,7 @@ impl Life {
             (Starting { .. }, Event::LaunchDeferred) => (BackOff { until: now + DEFERRED }, None),
 
             (Starting { .. } | Running { .. } | Degraded { ready: false, .. }, Event::Ready) => {
-                self.keep(Ready { since: now, watchdog })
+                self.keep(Ready { since: now, watchdog }, rules)
             }
             (Running { since, .. }, Event::Ping) => (self.running(since, rules, now), None),
             (Ready { since, .. }, Event::Ping) => (Ready { since, watchdog }, None),
@@ -244,7 +246,7 @@ impl Life {
                     self.failures = 0;
                 }
                 if clean && rules.restart != Restart::Always {
-                    self.keep(Exited)
+                    self.keep(Exited, rules)
                 } else {
                     self.failure(rules.restart, rules, now, random)
                 }
@@ -265,7 +267,7 @@ impl Life {
                 (Degraded { since, kill_at: watchdog.unwrap_or(now), ready: false }, Some(Action::TellLate))
             }
             (Running { since, watchdog, proved }, Event::Tick) if overdue(proved) => {
-                self.keep(Running { since, watchdog, proved: None })
+                self.keep(Running { since, watchdog, proved: None }, rules)
             }
             (Ready { since, watchdog: late }, Event::Tick) if overdue(late) => {
                 (Degraded { since, kill_at: watchdog.unwrap_or(now), ready: true }, Some(Action::TellLate))
@@ -282,13 +284,13 @@ impl Life {
     }
 
     fn running(&self, since: Duration, rules: &Rules, now: Duration) -> State {
-        let proved = self.trial.then(|| since + rules.back_off.stable_after.duration());
+        let proved = (self.trial && rules.proves).then(|| since + rules.back_off.stable_after.duration());
         State::Running { since, watchdog: rules.watchdog.map(|t| now + t), proved }
     }
 
     /// A trial ends well with this state.
-    fn keep(&mut self, state: State) -> Transition {
-        (state, std::mem::take(&mut self.trial).then_some(Action::Keep))
+    fn keep(&mut self, state: State, rules: &Rules) -> Transition {
+        (state, (rules.proves && std::mem::take(&mut self.trial)).then_some(Action::Keep))
     }
 
     /// One failure more. `restart`: of an app that ended, as its manifest says; what could not be launched is tried again.

@@ -118,8 +118,15 @@ mod tests {
 
     #[test]
     fn limits_are_written_as_the_kernel_wants_them() {
-        let limits =
-            Limits { memory: Bytes::mib(8), cpu_percent: 50, cpu_weight: 100, pids: 2, io: IoLimits::default(), open_files: 64 };
+        let limits = Limits {
+            memory: Bytes::mib(8),
+            cpu_percent: 50,
+            cpu_weight: 100,
+            pids: 2,
+            io: IoLimits::default(),
+            open_files: 64,
+            core: Bytes(0),
+        };
         assert_eq!(values(&limits)[0], ("memory.max", "8388608".to_owned()));
         assert_eq!(values(&limits)[4], ("cpu.max", "50000 100000".to_owned()));
         assert_eq!(values(&limits)[5], ("cpu.weight", "100".to_owned()));
@@ -128,7 +135,8 @@ mod tests {
     #[test]
     fn limits_of_the_disk_name_it_and_without_one_nothing_is_started() {
         let io = IoLimits { write_bytes_per_second: Some(Bytes::mib(1)), reads_per_second: Some(50), ..IoLimits::default() };
-        let limits = |io| Limits { memory: Bytes::mib(8), cpu_percent: 50, cpu_weight: 100, pids: 2, io, open_files: 64 };
+        let limits =
+            |io| Limits { memory: Bytes::mib(8), cpu_percent: 50, cpu_weight: 100, pids: 2, io, open_files: 64, core: Bytes(0) };
         let disk = Disk { major: 254, minor: 16 };
         assert_eq!(super::io(&limits(io), Some(&disk)).unwrap().unwrap(), "254:16 wbps=1048576 riops=50");
         assert_eq!(super::io(&limits(IoLimits::default()), None).unwrap(), None);

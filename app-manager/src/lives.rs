@@ -1,11 +1,13 @@
 //! The manager's part in the apps' lives: feeding events, doing what they want done, and hearing what apps say.
 
 use crate::{
-    app::{App, End, Live, PROBLEM_LIMIT},
+    app::{App, End, Live, PROBLEM_LIMIT, Watched},
+    debug,
     denials::{LATE, News},
-    launch,
+    fault::Fault,
+    launch::{self, Around},
     life::{Action, Event},
-    manager::{Manager, Mode},
+    manager::{Manager, Mode, Source},
     notify::{self, Heard},
 };
 use ipc::messages::Instance;
@@ -15,6 +17,7 @@ use manifest::{
     names::ComponentId,
     notify::Notification,
 };
+use rustix::fd::OwnedFd;
 use sandbox::denials;
 use std::time::Duration;
 
@@ -89,13 +92,23 @@ impl Manager {
         }
         app.run.generation += 1;
         app.run.starts += 1;
+        app.run.debugged = app.debugger.is_some();
+        app.run.version = app.installed.as_ref().map_or(0, |installed| installed.verdict.version);
         (app.run.ready_at_ms, app.run.status, app.run_changed) = (None, None, true);
         // Known to whoever comes after us before anything runs under it.
-        if let Err(e) = app.run.store(&app.run_folder()) {
-            linux::log::warning(linux::files::chain(&e));
-        }
+        app.store_run();
         let instance = Instance { component: id.clone(), generation: app.run.generation };
-        match launch::launch(app, instance, &self.chips, self.disk.as_ref(), &mut self.monitor, &mut self.launcher) {
+        let reply_to = app.debugger.take();
+        let launched = self.launch_instance(id, instance, reply_to.is_some());
+        let (launched, debugger) = match launched {
+            Ok((live, debugger)) => (Ok(live), debugger.map(Ok)),
+            Err(fault) => (Err(fault.clone()), Some(Err(fault))),
+        };
+        if let (Some(reply_to), Some(debugger)) = (reply_to, debugger) {
+            self.answer_debugger(reply_to, debugger);
+        }
+        let Some(app) = self.apps.get_mut(id) else { return Event::LaunchFailed };
+        match launched {
             Ok(live) => {
                 app.say(&format!("started as {} with pid {}", live.instance, live.pid.unwrap_or(0)), now);
                 linux::log::info(format!("{} started", live.instance));
@@ -123,12 +136,27 @@ impl Manager {
         }
     }
 
+    /// Launches, and makes the socket between the owner's debugger and the one that starts the app, if one does.
+    fn launch_instance(&mut self, id: &ComponentId, instance: Instance, debug: bool) -> Result<(Live, Option<OwnedFd>), Fault> {
+        let Some(app) = self.apps.get(id) else { return Err(Fault::new(ErrorClass::NotFound, "the app is gone")) };
+        let (owners, own) = if debug { Some(debug::socket()?) } else { None }.unzip();
+        let around = Around { peripherals: &self.peripherals, disk: self.disk.as_ref(), time_zone: self.time_zone.as_ref() };
+        let live = launch::launch(app, instance, around, own.as_ref(), &mut self.monitor, &mut self.launcher)?;
+        Ok((Live { session: own.map(Watched::from), ..live }, owners))
+    }
+
     /// Gives pipes, notify socket and refused calls of an instance their places in the loop.
     pub fn take_over(&mut self, id: &ComponentId, mut live: Live) {
         for (watched, source) in live.watched() {
             match self.watch(&watched.fd, source) {
                 Ok(token) => watched.token = token,
                 Err(e) => linux::log::warning(format!("{id}: it cannot be heard: {e}")),
+            }
+        }
+        if let Some(session) = &mut live.session {
+            match self.watch_hangup(&session.fd, Source::Debugger(id.clone())) {
+                Ok(token) => session.token = token,
+                Err(e) => linux::log::warning(format!("{id}: the end of its debugger's session will not be seen: {e}")),
             }
         }
         if let Some(app) = self.apps.get_mut(id) {
@@ -173,14 +201,18 @@ impl Manager {
         for token in tokens {
             self.empty_pipe(id, token);
         }
-        let Some(live) = self.apps.get_mut(id).and_then(|app| app.live.take()) else { return };
+        let Some(mut live) = self.apps.get_mut(id).and_then(|app| app.live.take()) else { return };
         for watched in live.notify.iter().chain(&live.calls) {
             self.unwatch(&watched.fd, watched.token);
+        }
+        if let Some(session) = &live.session {
+            self.unwatch(&session.fd, session.token);
         }
         if live.services.is_some() {
             self.end_serving(&live.instance);
         }
-        let (Some(app), Some(end)) = (self.apps.get_mut(id), &live.ended) else { return };
+        let ended = live.ended.take();
+        let (Some(app), Some(end)) = (self.apps.get_mut(id), ended) else { return };
         let memory = app.installed.as_ref().map_or_else(String::new, |installed| installed.granted.limits.memory.to_string());
         let words = live.killed.map_or_else(|| end.words(&live.cgroup, memory), str::to_owned);
         app.tell_loss(now);
@@ -192,12 +224,15 @@ impl Manager {
         if let Err(e) = live.cgroup.remove() {
             linux::log::warning(linux::files::chain(&e));
         }
-        if matches!(end, End::Told(_))
-            && let Err(fault) = self.launcher.acknowledge(&live.instance)
-        {
-            linux::log::warning(format!("{}: cannot acknowledge its end: {fault}", live.instance));
+        // What ends with a debugger's session is started again without, however it ended.
+        let event = if live.debugged { Event::Lost } else { end.event() };
+        if let End::Told(ended) = end {
+            self.report_crash(&live, ended);
+            if let Err(fault) = self.launcher.acknowledge(&live.instance) {
+                linux::log::warning(format!("{}: cannot acknowledge its end: {fault}", live.instance));
+            }
         }
-        let event = end.event();
+        self.forget_wishes(id);
         self.feed(id, event);
         self.go_on_removing(id);
     }

@@ -8,13 +8,14 @@
 //! that they fail with, never for leave.
 //!
 //! - [`uploads`] → [`monitor`] → [`sealing`] → [`install`]: a bundle comes in, is judged, sealed, gets its names;
-//!   [`installs`] leads it.
+//!   [`installs`] leads it. [`updates`]: those that wait for apps which put them off.
 //! - [`state`]: the durable table; [`run`]: what outlives this process but not a reboot.
 //! - [`adopt`]: at start, and after launcher died: what runs is taken over, what is installed is judged again.
 //! - [`life`], [`back_off`]: an app's states and pauses, pure; [`lives`] does what they want done.
-//! - [`launch`], [`limits`], [`disk`], [`peripherals`], [`config`], [`launcher`]: one start of an app.
+//! - [`launch`], [`limits`], [`disk`], [`peripherals`], [`config`], [`time_zone`], [`debug`], [`launcher`]:
+//!   one start of an app.
 //! - [`services`]: the sockets that app-services serves.
-//! - [`notify`], [`log`], [`denials`]: what apps say, and what they are refused; [`requests`]: what other daemons ask; [`manager`]: the one loop.
+//! - [`notify`], [`log`], [`denials`], [`crashes`]: what apps say, what they are refused, and what they leave; [`requests`]: what other daemons ask; [`manager`]: the one loop.
 //!
 //! Invariants: a component has one uid for ever and at most one instance; an instance is addressed by id and generation;
 //! after a power cut each app is installed whole, in the old version or the new one; what was acknowledged is on the
@@ -26,6 +27,8 @@ mod adopt;
 mod app;
 mod back_off;
 mod config;
+mod crashes;
+mod debug;
 mod denials;
 mod disk;
 mod fault;
@@ -47,20 +50,22 @@ mod run;
 mod sealing;
 mod services;
 mod state;
+mod time_zone;
+mod updates;
 mod uploads;
 
 use crate::{
     disk::Disk,
     manager::{Manager, Mode},
-    peripherals::Chips,
+    peripherals::Peripherals,
     state::Table,
     uploads::Uploads,
 };
 use ipc::Server;
 use linux::{clock, descriptors, files, notify::Notifier, poll::Poller, signals};
 use manifest::{
-    board::{BOARD_LIMIT, Board},
-    image::DeviceImage,
+    board::{BOARD_LIMIT, Board, device::Access},
+    image::{DeviceImage, IMAGE_LIMIT},
     places,
     service::{SERVICE_TABLE_LIMIT, ServiceTable},
 };
@@ -82,7 +87,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let mut manager = open()?;
-    for line in confine_self(&confinement())? {
+    for line in confine_self(&confinement(&manager))? {
         linux::log::info(format!("confined: {line}"));
     }
     manager.open_apps();
@@ -99,11 +104,12 @@ fn open() -> Result<Manager, Box<dyn Error>> {
     let services = ServiceTable::parse(&files::read(places::SERVICES, SERVICE_TABLE_LIMIT)?)?;
     let image = DeviceImage::parse(&files::read(places::IMAGE, IMAGE_LIMIT)?)?;
     let poller = Poller::new()?;
+    let reporter = services.get(&crashes::REPORTER.parse()?).is_some();
     let server = Server::new(passed.take("ipc")?, "app-manager".parse()?, services, &poller)?;
     limits::enable_controllers(Path::new(places::APPS_CGROUP))?;
-    let (chips, missing) = Chips::open(&board, Path::new("/dev"));
-    for chip in missing {
-        linux::log::error(files::chain(&chip));
+    let (peripherals, missing) = Peripherals::find(&board, Path::new("/dev"));
+    for missing in missing {
+        linux::log::error(files::chain(&missing));
     }
     // Not worth a device without apps: who limits reading and writing is then not started, and told why.
     let disk = Disk::below(Path::new(places::APPS), Path::new("/sys")).unwrap_or_else(|e| {
@@ -126,7 +132,7 @@ fn open() -> Result<Manager, Box<dyn Error>> {
         table: Table::load(Path::new(places::APPS).join("table.json"))?,
         apps: BTreeMap::new(),
         board,
-        chips,
+        peripherals,
         disk,
         monitor: monitor::Monitor::default(),
         launcher: launcher::Launcher::default(),
@@ -134,28 +140,35 @@ fn open() -> Result<Manager, Box<dyn Error>> {
         misses_launcher: false,
         served_by: None,
         telling: services::Telling::Done,
+        told: updates::Told::default(),
         retry_at: Duration::ZERO,
         uploads: Uploads::new(places::APPS, first_upload),
         pending: BTreeMap::new(),
+        crashes: crashes::Crashes::new(reporter),
         mode,
         downgrades: image.downgrade,
+        debug: image.debug.is_some(),
+        defer_updates: image.defer_updates.duration(),
+        time_zone: time_zone::load(Path::new(places::APPS))?.or(image.time_zone),
         ping_at: Duration::ZERO,
     })
 }
 
-/// Longest `image.json` that is read.
-const IMAGE_LIMIT: usize = 16 * 1024;
-
-/// What is still opened by path later: our own folders. Devices are open already, and the image's files were read.
-fn confinement() -> Confinement {
-    Confinement::new()
+/// What is still opened by path later: our own folders, and the board's peripherals. The image's files were read.
+fn confinement(manager: &Manager) -> Confinement {
+    let confinement = Confinement::new()
         .profile(&daemon::VERITY)
-        .profile(&daemon::GPIO_CHIP)
+        .profile(&daemon::PERIPHERALS)
         .profile(&daemon::DENIALS)
         .profile(&daemon::SEALED)
         .profile(&THREADS)
         .write(places::APPS)
         .write(places::APP_LOGS)
         .write(places::APP_RUN)
-        .write(places::APPS_CGROUP)
+        .write(places::APPS_CGROUP);
+    manager.peripherals.files(&manager.board).into_iter().fold(confinement, |confinement, (path, access)| match access {
+        Access::Node => confinement.device(path),
+        Access::Write => confinement.write(path),
+        Access::Read => confinement.read(path),
+    })
 }

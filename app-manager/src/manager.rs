@@ -6,18 +6,25 @@
 
 use crate::{
     app::{App, Live},
+    crashes::Crashes,
     disk::Disk,
     installs::Pending,
     launcher::{Launcher, Subscription},
     monitor::Monitor,
-    peripherals::Chips,
+    peripherals::Peripherals,
     services::Telling,
     state::Table,
+    updates::Told,
     uploads::Uploads,
 };
 use ipc::{Incoming, Server, messages::app_manager::Request};
 use linux::{clock, notify::Notifier, poll::Poller, signals};
-use manifest::{api::EventKind, board::Board, image::Role, names::ComponentId};
+use manifest::{
+    api::EventKind,
+    board::Board,
+    image::Role,
+    names::{ComponentId, TimeZone},
+};
 use rustix::fd::{AsFd, OwnedFd};
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -41,8 +48,8 @@ pub struct Manager {
     pub apps: BTreeMap<ComponentId, App>,
     /// The board file.
     pub board: Board,
-    /// Its GPIO chips.
-    pub chips: Chips,
+    /// What of it is there.
+    pub peripherals: Peripherals,
     /// The disk below /data.
     pub disk: Option<Disk>,
     /// Link to the monitor.
@@ -57,16 +64,26 @@ pub struct Manager {
     pub served_by: Option<u64>,
     /// How far it was told of those that run.
     pub telling: Telling,
+    /// What it was told of updates.
+    pub told: Told,
     /// When to try again what launcher or the monitor could not do: subscription, verdict, erasure.
     pub retry_at: Duration,
     /// Bundles on their way in.
     pub uploads: Uploads,
     /// Bundles that are judged or sealed.
     pub pending: BTreeMap<u64, Pending>,
+    /// Crash reports that are being made.
+    pub crashes: Crashes,
     /// Installed apps are not started in safe mode.
     pub mode: Mode,
     /// Who may go back to older versions, as the image says.
     pub downgrades: Option<Role>,
+    /// Whether apps may be debugged, as the image says.
+    pub debug: bool,
+    /// How long apps may put updates off.
+    pub defer_updates: Duration,
+    /// The time zone of apps that are started; none: UTC.
+    pub time_zone: Option<TimeZone>,
     /// When init must hear from this loop again.
     pub ping_at: Duration,
 }
@@ -91,6 +108,10 @@ pub enum Source {
     Launcher,
     /// A verdict on an upload, or the end of its sealing.
     Installation,
+    /// An answer of crash-reporter.
+    CrashReporter,
+    /// The end of a debugger's session.
+    Debugger(ComponentId),
     /// A piece of an upload.
     Upload(u64),
     /// Words of an app.
@@ -133,6 +154,15 @@ impl Manager {
         Ok(token)
     }
 
+    /// Waits for the other end to be closed.
+    pub fn watch_hangup(&mut self, fd: impl AsFd, source: Source) -> io::Result<u64> {
+        let token = self.next_token;
+        self.poller.add_hangup(fd, token)?;
+        self.next_token += 1;
+        self.sources.insert(token, source);
+        Ok(token)
+    }
+
     /// Waits for it no longer.
     pub fn unwatch(&mut self, fd: impl AsFd, token: u64) {
         let _ = self.poller.remove(fd);
@@ -156,6 +186,8 @@ impl Manager {
             Some(Source::Signals) => self.signal(),
             Some(Source::Launcher) => self.launcher_event(token),
             Some(Source::Installation) => self.go_on_installing(token),
+            Some(Source::CrashReporter) => self.crash_reporter_spoke(token),
+            Some(Source::Debugger(id)) => self.debugger_left(&id),
             Some(Source::Upload(upload)) => self.receive_upload(upload),
             Some(Source::Notify(id)) => self.heard(&id),
             Some(Source::Pipe(id)) => self.read_pipe(&id, token),
@@ -175,7 +207,8 @@ impl Manager {
                 self.monitor.report(EventKind::ForbiddenRequest, &caller.to_string(), &detail);
             }
             Incoming::Closed if self.served_by == Some(token) => self.served_by = None,
-            Incoming::Nothing | Incoming::Closed => {}
+            Incoming::Closed => self.forget_caller(token),
+            Incoming::Nothing => {}
         }
     }
 
@@ -192,12 +225,15 @@ impl Manager {
         self.follow_launcher(now);
         self.complete_serving();
         self.end_instances(now);
+        self.end_waiting(now);
         self.tick(now);
         self.resume(now);
         self.flush_logs(Some(now));
         self.store_runs();
         self.uploads.expire(now);
         self.expire_verifications(now);
+        self.tend_crashes(now);
+        self.tell_updates();
     }
 
     fn next_deadline(&self) -> Duration {
@@ -208,10 +244,12 @@ impl Manager {
         if !self.uploads.is_empty() || !self.pending.is_empty() {
             next = next.min(clock::since_boot() + UPLOADS_LOOKED_AT);
         }
+        next = self.crashes.deadline().into_iter().fold(next, Duration::min);
         for app in self.apps.values() {
             let dying = app.live.as_ref().is_some_and(|live| live.ended.is_some()).then(|| clock::since_boot() + DYING_LOOKED_AT);
             let paused = app.live.as_ref().and_then(Live::deadline);
-            let deadlines = [dying, paused, app.life.deadline(), app.log.deadline()];
+            let update = app.waiting_until().filter(|_| self.mode != Mode::GoingDown);
+            let deadlines = [dying, paused, update, app.life.deadline(), app.log.deadline()];
             next = deadlines.into_iter().flatten().fold(next, Duration::min);
         }
         next
@@ -235,9 +273,7 @@ impl Manager {
     pub fn store_runs(&mut self) {
         for app in self.apps.values_mut().filter(|app| app.run_changed) {
             app.run_changed = false;
-            if let Err(e) = app.run.store(&app.run_folder()) {
-                linux::log::warning(linux::files::chain(&e));
-            }
+            app.store_run();
         }
     }
 }

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use ipc::{
     CallError, Client, PacketError,
     client::Answer,
-    messages::monitor::{Config, Request, StorageKey, Verdict},
+    messages::monitor::{Document, Kept, Request, StorageKey, Verdict},
     packet,
 };
 use manifest::{
@@ -50,21 +50,26 @@ impl Monitor {
         Ok(key.identifier)
     }
 
-    /// Has an app's configuration kept, in Base64, or removed.
-    pub fn set_config(&mut self, component: &ComponentId, document: Option<&str>) -> Result<(), Fault> {
-        let request = Request::SetConfig { component: component.clone(), document: document.map(str::to_owned) };
+    /// Has a document of an app kept, in Base64, or removed.
+    pub fn set_document(&mut self, component: &ComponentId, which: Document, document: Option<&str>) -> Result<(), Fault> {
+        let request = Request::SetDocument { component: component.clone(), which, document: document.map(str::to_owned) };
         let (Done {}, _) = self.call(&request, &[])?;
         Ok(())
     }
 
+    /// A document of an app in Base64, if there is one.
+    pub fn document(&mut self, component: &ComponentId, which: Document) -> Result<Kept, Fault> {
+        Ok(self.call(&Request::Document { component: component.clone(), which }, &[])?.0)
+    }
+
     /// An app's configuration, if it has one.
     pub fn config(&mut self, component: &ComponentId) -> Result<Option<Vec<u8>>, Fault> {
-        let (Config { document }, _) = self.call(&Request::Config { component: component.clone() }, &[])?;
+        let Kept { document } = self.document(component, Document::Config)?;
         let document = document.map(|text| STANDARD.decode(text)).transpose();
         document.map_err(|e| Fault::new(ErrorClass::Internal, format!("security-monitor sent no Base64: {e}")))
     }
 
-    /// Has the key of an app's storage and its configuration forgotten for good.
+    /// Has the key of an app's storage and its documents forgotten for good.
     pub fn drop_storage_key(&mut self, component: &ComponentId) -> Result<(), Fault> {
         let (Done {}, _) = self.call(&Request::DropStorageKey { component: component.clone() }, &[])?;
         Ok(())

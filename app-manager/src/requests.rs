@@ -40,8 +40,13 @@ impl Manager {
                 Ok((upload, writer)) => self.reply_with(token, Ok(upload), &[writer.as_fd()]),
                 Err(fault) => self.reply::<Upload>(token, Err(fault)),
             },
-            Request::CommitInstall { token: upload, downgrade } => {
-                if let Err(fault) = self.commit(upload, downgrade, token) {
+            Request::CommitInstall { token: upload, downgrade, when } => {
+                if let Err(fault) = self.commit(upload, (downgrade, when), token) {
+                    self.reply::<Done>(token, Err(fault));
+                }
+            }
+            Request::UpdateNow { component } => {
+                if let Err(fault) = self.update_now(&component, token) {
                     self.reply::<Done>(token, Err(fault));
                 }
             }
@@ -54,12 +59,18 @@ impl Manager {
                 self.reply(token, result);
             }
             Request::Stop { component } => {
+                self.refuse_debugger(&component, "it was told to stop");
                 let result = self.wish(&component, Wanted::Stopped, Event::Stop);
                 self.reply(token, result);
             }
             Request::Restart { component } => {
                 let result = self.wish(&component, Wanted::Running, Event::Restart);
                 self.reply(token, result);
+            }
+            Request::Debug { component } => {
+                if let Err(fault) = self.start_debugging(&component, token) {
+                    self.reply::<Done>(token, Err(fault));
+                }
             }
             Request::Remove { component } => {
                 if let Err(fault) = self.remove(&component, token) {
@@ -76,6 +87,22 @@ impl Manager {
             }
             Request::Config { component } => {
                 let result = self.config(&component);
+                self.reply(token, result);
+            }
+            Request::SetCertificates { component, document } => {
+                let result = self.set_certificates(&component, &document);
+                self.reply(token, result);
+            }
+            Request::Certificates { component } => {
+                let result = self.certificates(&component);
+                self.reply(token, result);
+            }
+            Request::PutOffUpdate { by, component, seconds } => {
+                let result = self.put_off(&by, &component, seconds);
+                self.reply(token, result);
+            }
+            Request::SetTimeZone { by, zone } => {
+                let result = self.set_time_zone(&by, zone);
                 self.reply(token, result);
             }
             Request::Denials { component } => {
@@ -95,7 +122,8 @@ impl Manager {
         self.reply_with(token, result, &[]);
     }
 
-    fn reply_with<T: Serialize>(&mut self, token: u64, result: Result<T, Fault>, descriptors: &[BorrowedFd<'_>]) {
+    /// The same, with descriptors.
+    pub fn reply_with<T: Serialize>(&mut self, token: u64, result: Result<T, Fault>, descriptors: &[BorrowedFd<'_>]) {
         let answer = match result {
             Ok(value) => Answer::Ok(value),
             Err(Fault(body)) => Answer::Error(body),
@@ -136,7 +164,7 @@ impl Manager {
     }
 
     /// Start, stop, restart: what the owner wants is on the disk before it happens.
-    fn wish(&mut self, id: &ComponentId, wanted: Wanted, event: Event) -> Result<AppStatus, Fault> {
+    pub fn wish(&mut self, id: &ComponentId, wanted: Wanted, event: Event) -> Result<AppStatus, Fault> {
         let app = self.known(id)?;
         if app.removal.is_some() {
             return Err(Fault::new(ErrorClass::Conflict, format!("{id} is being removed")));
@@ -152,7 +180,8 @@ impl Manager {
         self.status(id)
     }
 
-    fn startable(&self, id: &ComponentId) -> Result<(), Fault> {
+    /// Whether an app can be started now.
+    pub fn startable(&self, id: &ComponentId) -> Result<(), Fault> {
         let app = self.known(id)?;
         match self.mode {
             Mode::GoingDown => return Err(going_down()),
@@ -217,7 +246,7 @@ fn going_down() -> Fault {
 mod tests {
     use super::*;
     use manifest::{
-        api::{AppState, FailedUpdate},
+        api::{AppState, FailedUpdate, WaitingUpdate},
         quantity::Bytes,
     };
 
@@ -241,6 +270,11 @@ mod tests {
             ready_at_ms: Some(u64::MAX),
             returns_to: Some(u64::MAX),
             failed_update: Some(FailedUpdate { version: u64::MAX, why: "\u{1f514}".repeat(crate::app::PROBLEM_LIMIT) }),
+            waiting_update: Some(WaitingUpdate {
+                version: u64::MAX,
+                seconds: u64::MAX,
+                put_off_by: Some("25025d2c-66da-4448-bae1-000000000000".parse().unwrap()),
+            }),
         }
     }
 

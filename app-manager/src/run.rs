@@ -2,9 +2,12 @@
 
 use crate::denials::Record;
 use linux::files::{self, FileError};
-use manifest::read;
+use manifest::{names::ComponentId, read};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Longest record that is read.
 pub const RUN_LIMIT: usize = 32 * 1024;
@@ -20,6 +23,10 @@ pub struct Run {
     pub starts: u64,
     /// Failures in a row.
     pub failures: u32,
+    /// Version of the last instance.
+    pub version: u64,
+    /// Whether a debugger started it.
+    pub debugged: bool,
     /// Where its life stood.
     pub stood: Stood,
     /// When this instance said READY=1, in milliseconds since the kernel's start.
@@ -30,6 +37,22 @@ pub struct Run {
     pub status: Option<String>,
     /// What it was refused.
     pub denials: Record,
+    /// The update that waits.
+    pub delayed: Option<Delayed>,
+}
+
+/// How long an update waits. Times are milliseconds since the kernel's start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delayed {
+    /// The version that comes.
+    pub version: u64,
+    /// Until when each app that was told has it wait.
+    pub wishes_ms: BTreeMap<ComponentId, u64>,
+    /// Until when the apps may answer.
+    pub notice_ms: u64,
+    /// When it is installed at the latest.
+    pub limit_ms: u64,
 }
 
 /// Where an app's life stood, as far as it outlives app-manager.

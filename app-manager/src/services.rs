@@ -4,16 +4,24 @@
 //! again, can make it anew under a running app. It is kept here as long as the instance lives: while app-services is away,
 //! apps that connect wait in the socket's queue.
 
-use crate::{app::App, manager::Manager};
+use crate::{app::App, fault::Fault, manager::Manager};
 use ipc::{
     client::Answer,
-    messages::{Instance, app_manager::Serving},
+    messages::{
+        Instance,
+        app_manager::Serving,
+        monitor::{Document, Kept},
+    },
 };
 use linux::{
     cgroup::Cgroup,
     files::{self, FileError},
 };
-use manifest::{api::Done, names::ComponentId, services::Rights};
+use manifest::{
+    api::{Done, ErrorClass},
+    names::ComponentId,
+    services::Rights,
+};
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{AtFlags, CWD, Mode, OFlags, chmodat},
@@ -107,6 +115,9 @@ impl Manager {
             _ => Bound::Unbounded,
         };
         self.served_by = Some(token);
+        if matches!(after, Bound::Unbounded) {
+            self.tell_updates_again();
+        }
         let served = self.apps.range((after, Bound::Unbounded)).filter(|(_, app)| app.is_served());
         let mut ids: Vec<ComponentId> = served.map(|(id, _)| id.clone()).take(TOLD_AT_ONCE + 1).collect();
         let more = ids.len() > TOLD_AT_ONCE;
@@ -158,6 +169,27 @@ impl Manager {
         self.tell_services(&Serving::End { instance: instance.clone() }, &[]);
     }
 
+    /// An app's certificates, as app-services writes them. They go through here because only this daemon knows whether the app
+    /// is still there: what is kept for one that is removed would stay for ever.
+    pub fn set_certificates(&mut self, id: &ComponentId, document: &str) -> Result<Done, Fault> {
+        self.keeps_certificates(id)?;
+        self.monitor.set_document(id, Document::Certificates, Some(document))?;
+        Ok(Done {})
+    }
+
+    /// An app's certificates, if it keeps any.
+    pub fn certificates(&mut self, id: &ComponentId) -> Result<Kept, Fault> {
+        self.keeps_certificates(id)?;
+        self.monitor.document(id, Document::Certificates)
+    }
+
+    fn keeps_certificates(&self, id: &ComponentId) -> Result<(), Fault> {
+        let app = self.apps.get(id).filter(|app| app.removal.is_none());
+        let granted = app.and_then(|app| app.installed.as_ref()).is_some_and(|installed| installed.granted.services.certificates);
+        let fault = || Fault::new(ErrorClass::Conflict, format!("{id} is no app that keeps certificates"));
+        if granted { Ok(()) } else { Err(fault()) }
+    }
+
     /// An instance that goes on under this daemon gets its socket again, now that its rights are known.
     pub fn serve_again(&mut self, id: &ComponentId) {
         let Some(app) = self.apps.get_mut(id) else { return };
@@ -174,7 +206,8 @@ impl Manager {
         self.begin_serving(id);
     }
 
-    fn tell_services(&mut self, event: &Serving, descriptors: &[BorrowedFd<'_>]) {
+    /// app-services is told something, if it is there.
+    pub fn tell_services(&mut self, event: &Serving, descriptors: &[BorrowedFd<'_>]) {
         if let Some(token) = self.served_by
             && !self.server.push(token, event, descriptors)
         {

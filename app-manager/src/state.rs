@@ -42,6 +42,19 @@ pub struct Entry {
     pub removing: bool,
 }
 
+impl Entry {
+    /// Of one that is not installed, or not yet: whoever installs it wants it to run, and a power cut after its switch, before
+    /// anything else is written here, finds that.
+    fn new(uid: u32) -> Self {
+        Self { uid, wanted: Wanted::Running, floor: 0, removing: false }
+    }
+
+    /// Nothing is left of it but its uid.
+    pub fn end_removal(&mut self) {
+        *self = Self::new(self.uid);
+    }
+}
+
 /// What the owner wants of an app, over reboots too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -116,7 +129,7 @@ impl Table {
         }
         self.change(|content| {
             content.next_uid = uid + 1;
-            content.components.insert(id.clone(), Entry { uid, wanted: Wanted::Stopped, floor: 0, removing: false });
+            content.components.insert(id.clone(), Entry::new(uid));
         })?;
         Ok(uid)
     }
@@ -165,6 +178,17 @@ mod tests {
         assert_eq!(table.uid(&id(3)).unwrap(), 100_002);
         assert_eq!(table.uid(&id(1)).unwrap(), 100_000);
         assert!(table.get(&id(1)).unwrap().removing);
+    }
+
+    #[test]
+    fn one_that_is_not_installed_runs_once_it_is_whatever_was_wanted_before_its_removal() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table = Table::load(folder.path().join("table.json")).unwrap();
+        let uid = table.uid(&id(1)).unwrap();
+        assert_eq!(table.get(&id(1)), Some(&Entry::new(uid)));
+        table.update(&id(1), |entry| (entry.removing, entry.wanted, entry.floor) = (true, Wanted::Stopped, 7)).unwrap();
+        table.update(&id(1), Entry::end_removal).unwrap();
+        assert_eq!(table.get(&id(1)), Some(&Entry { uid, wanted: Wanted::Running, floor: 0, removing: false }));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! One request, one reply.
 
 use crate::{
+    app::Waits,
+    certificates::Change,
     figures::Figures,
     outside::{Outside, Power},
     peers::lets_in,
@@ -10,7 +12,7 @@ use ipc::packet;
 use manifest::{
     api::{Done, ErrorBody, ErrorClass},
     names::ComponentId,
-    services::{Peer, Reply, Request, Rights, parse_request},
+    services::{Certificate, Peer, Reply, Request, Rights, parse_request},
 };
 use rustix::fd::{AsFd, BorrowedFd};
 use serde::Serialize;
@@ -26,11 +28,11 @@ impl<O: Outside> Services<O> {
     pub fn answer(&mut self, id: &ComponentId, token: u64, packet: &[u8]) {
         let Some(app) = self.apps.get_mut(id) else { return };
         if let Some(connection) = app.connections.get_mut(&token)
-            && std::mem::take(&mut connection.accepts)
+            && connection.waits.take().is_some()
         {
-            // Replies come in the order of asking: whoever asks something else no longer waits for a peer.
-            let message = "another request was sent before a connection came".to_owned();
-            self.reply::<Peer>(id, token, Err(refused(ErrorClass::Conflict, message, None)), &[]);
+            // Replies come in the order of asking: whoever asks something else no longer waits.
+            let message = "another request was sent before the reply to this one came".to_owned();
+            self.reply::<Done>(id, token, Err(refused(ErrorClass::Conflict, message, None)), &[]);
         }
         match parse_request(packet) {
             Ok(request) => self.carry_out(id, token, request),
@@ -64,13 +66,72 @@ impl<O: Outside> Services<O> {
             }
             Request::Reboot {} => self.go_down(id, token, Power::Reboot),
             Request::PowerOff {} => self.go_down(id, token, Power::Off),
+            Request::SetClock { unix_ms } => {
+                let done = self.may_change(id).and_then(|()| self.outside.set_clock(id, unix_ms));
+                self.reply(id, token, done, &[]);
+            }
+            Request::SetTimeZone { zone } => {
+                let by = app.instance.clone();
+                let done = self.may_change(id).and_then(|()| self.outside.set_time_zone(&by, zone));
+                self.reply(id, token, done, &[]);
+            }
+            Request::Updates { seen } => {
+                self.wait(id, token, Waits::Updates(seen));
+                self.tell_updates();
+            }
+            Request::PutOffUpdate { app: of, seconds } => self.put_off(id, token, of, seconds),
+            Request::AllowUpdate { app: of } => self.put_off(id, token, of, 0),
+            Request::Network {} => {
+                let network = self.outside.network();
+                self.reply(id, token, network, &[]);
+            }
+            Request::PutCertificate { name, certificate, private_key } => {
+                self.change(id, token, Change::Put(name, Certificate { certificate, private_key }));
+            }
+            Request::RenameCertificate { from, to } => self.change(id, token, Change::Rename(from, to)),
+            Request::RemoveCertificate { name } => self.change(id, token, Change::Remove(name)),
+            Request::Certificates {} => {
+                let list = self.certificates(id, |store| Ok(store.list()));
+                self.reply(id, token, list, &[]);
+            }
+            Request::Certificate { name } => {
+                let one = self.certificates(id, |store| store.get(&name));
+                self.reply(id, token, one, &[]);
+            }
             Request::Connect { app } => self.connect(id, token, app),
             Request::Accept {} => {
-                if let Some(connection) = self.apps.get_mut(id).and_then(|app| app.connections.get_mut(&token)) {
-                    connection.accepts = true;
-                }
+                self.wait(id, token, Waits::Peer);
                 self.hand_over(id);
             }
+        }
+    }
+
+    /// The reply comes when something happens.
+    fn wait(&mut self, id: &ComponentId, token: u64, what: Waits) {
+        if let Some(connection) = self.apps.get_mut(id).and_then(|app| app.connections.get_mut(&token)) {
+            connection.waits = Some(what);
+        }
+    }
+
+    fn put_off(&mut self, id: &ComponentId, token: u64, of: ComponentId, seconds: u32) {
+        let Some(by) = self.apps.get(id).map(|app| app.instance.clone()) else { return };
+        // Each is written down, and wakes all that are told of updates. To let one come is never held back.
+        let paced = if seconds > 0 { self.may_change(id) } else { Ok(()) };
+        let done = paced.and_then(|()| self.outside.put_off_update(&by, of, seconds));
+        self.reply(id, token, done, &[]);
+    }
+
+    fn change(&mut self, id: &ComponentId, token: u64, change: Change) {
+        let done = self.may_change(id).and_then(|()| self.change_certificates(id, change));
+        self.reply(id, token, done, &[]);
+    }
+
+    /// Changes of what the device keeps: each is a write to a disk that wears out, so an app has few of them in a while.
+    fn may_change(&mut self, id: &ComponentId) -> Result<(), ErrorBody> {
+        let now = linux::clock::since_boot();
+        match self.apps.get_mut(id).and_then(|app| app.changes.count(now)) {
+            Some(_) => Err(refused(ErrorClass::Conflict, "too many changes in a minute".into(), Some("try again later".into()))),
+            None => Ok(()),
         }
     }
 
@@ -99,9 +160,11 @@ impl<O: Outside> Services<O> {
     /// Gives peers that arrived to whoever of the app accepts.
     fn hand_over(&mut self, id: &ComponentId) {
         while let Some(app) = self.apps.get_mut(id) {
-            let Some((token, connection)) = app.connections.iter_mut().find(|(_, one)| one.accepts) else { return };
+            let Some((token, connection)) = app.connections.iter_mut().find(|(_, one)| one.waits == Some(Waits::Peer)) else {
+                return;
+            };
             let Some((from, end)) = app.arriving.oldest() else { return };
-            connection.accepts = false;
+            connection.waits = None;
             let token = *token;
             if !self.delivers(id, token, Ok(Peer { app: from.clone() }), &[end.as_fd()])
                 && let Some(app) = self.apps.get_mut(id)
@@ -112,7 +175,7 @@ impl<O: Outside> Services<O> {
     }
 
     /// Replies without waiting: an app that does not read what it asked for loses the connection.
-    fn reply<T: Serialize>(
+    pub fn reply<T: Serialize>(
         &mut self,
         id: &ComponentId,
         token: u64,

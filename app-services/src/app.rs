@@ -1,6 +1,6 @@
 //! One app that is served: its socket, its connections, and how fast it is listened to.
 
-use crate::{figures::Figures, pace::Pace, peers::Arriving};
+use crate::{certificates::Store, figures::Figures, pace::Pace, peers::Arriving};
 use ipc::messages::Instance;
 use linux::poll::Poller;
 use manifest::services::{Rights, SERVICE_PACKET_LIMIT};
@@ -38,6 +38,10 @@ pub struct App {
     pub arriving: Arriving,
     /// How fast it asks.
     pub pace: Pace,
+    /// How often it changes what the device keeps.
+    pub changes: Pace,
+    /// Its certificates, once they were read; this daemon alone writes them.
+    pub store: Option<Store>,
     /// Not listened to before this time: it asks too fast.
     pub paused_until: Option<Duration>,
     /// Whether it was told to the monitor that it sends what is no request: once, or it would flood the event log.
@@ -48,8 +52,17 @@ pub struct App {
 pub struct Connection {
     /// The socket.
     pub socket: OwnedFd,
-    /// Whether an `accept` waits here for its reply.
-    pub accepts: bool,
+    /// What waits here for its reply.
+    pub waits: Option<Waits>,
+}
+
+/// A request whose reply comes when something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// For an app that connects.
+    Peer,
+    /// For updates other than those of this serial number.
+    Updates(u64),
 }
 
 /// What was received.

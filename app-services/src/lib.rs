@@ -1,4 +1,5 @@
-//! What the device does for apps, on a socket of each app's own: figures of memory, power, connections with other apps.
+//! What the device does for apps, on a socket of each app's own: figures of memory, power, certificates, updates, connections with
+//! other apps.
 //!
 //! Everything that is read here comes from apps, so this daemon holds no capability and, once confined, can open nothing.
 //! It decides nothing either: which app may ask for what, app-manager says by `ipc` with each instance's listening socket,
@@ -6,8 +7,9 @@
 //!
 //! - [`services`]: the apps that are served, and the loop's turn. [`app`]: one of them with its connections.
 //! - [`answer`]: one request, one reply. [`peers`]: pairs of sockets for two apps that name each other.
-//! - [`figures`]: the app's control group. [`pace`]: how fast one app is listened to.
-//! - [`manager`]: the link to app-manager. [`outside`]: what is asked of init and told to the monitor.
+//! - [`updates`]: which updates are coming. [`certificates`]: an app's certificates and keys. [`figures`]: the app's control group. [`pace`]: how fast one app is listened to.
+//! - [`manager`]: the link to app-manager. [`outside`]: what is asked of init and app-manager,
+//!   and told to the monitor.
 //!
 //! Who speaks is known by the socket it came in on and by the uid that the kernel saw connect; nothing in a packet says it.
 //!
@@ -19,9 +21,11 @@
 
 pub mod answer;
 pub mod app;
+pub mod certificates;
 pub mod figures;
 pub mod manager;
 pub mod outside;
 pub mod pace;
 pub mod peers;
 pub mod services;
+pub mod updates;

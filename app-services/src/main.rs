@@ -31,6 +31,8 @@ fn run() -> Result<Infallible, Box<dyn Error>> {
         let due = [services.deadline(), manager.deadline()].into_iter().flatten().min();
         let sleep = due.map_or(ping, |at| at.saturating_sub(now).min(ping));
         for token in services.poller.wait(Some(sleep))? {
+            // What one app asks can take a while, where another daemon is busy.
+            notifier.watchdog();
             match token {
                 MANAGER => manager.event(&mut services),
                 token => services.handle(token),

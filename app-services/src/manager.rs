@@ -99,6 +99,7 @@ fn told<O: Outside>(client: &Client, services: &mut Services<O>) -> Result<(), S
             }
         }
         Serving::End { instance } => services.ended(&instance),
+        Serving::Updates { serial, updates } => services.set_updates(serial, updates),
         Serving::More {} => packet::send(client, &Request::ServeApps {}, &[]).map_err(|e| chain(&e))?,
         Serving::Complete {} => services.complete(),
     }

@@ -6,6 +6,7 @@ use crate::{
     outside::Outside,
     pace::Pace,
     peers::Arriving,
+    updates::Coming,
 };
 use ipc::messages::Instance;
 use linux::{clock, poll::Poller};
@@ -33,6 +34,8 @@ pub struct Services<O> {
     next_token: u64,
     /// Apps that app-manager told of since the link to it was made.
     told: BTreeSet<ComponentId>,
+    /// The updates that are coming, as app-manager told last.
+    pub coming: Coming,
 }
 
 /// The first token of apps; the caller's own are below.
@@ -48,6 +51,7 @@ impl<O: Outside> Services<O> {
             owners: BTreeMap::new(),
             next_token: FIRST_TOKEN,
             told: BTreeSet::new(),
+            coming: Coming::default(),
         })
     }
 
@@ -92,7 +96,9 @@ impl<O: Outside> Services<O> {
                     token,
                     connections: BTreeMap::new(),
                     arriving: Arriving::default(),
-                    pace: Pace::default(),
+                    pace: Pace::of_requests(),
+                    changes: Pace::of_changes(),
+                    store: None,
                     paused_until: None,
                     reported: false,
                 };
@@ -167,7 +173,7 @@ impl<O: Outside> Services<O> {
         // One that asks too fast gets its place in the loop when it has waited.
         let added = if app.paused_until.is_some() { Ok(()) } else { self.poller.add(&socket, token) };
         match added {
-            Ok(()) => drop(app.connections.insert(token, Connection { socket, accepts: false })),
+            Ok(()) => drop(app.connections.insert(token, Connection { socket, waits: None })),
             Err(e) => {
                 self.owners.remove(&token);
                 linux::log::warning(format!("{id}: a connection cannot be waited for: {e}"));

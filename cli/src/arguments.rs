@@ -1,6 +1,6 @@
 //! The command line as types. Parsing never acts.
 
-use crate::{app, device, exit, image, keys, run};
+use crate::{app, board, device, exit, image, keys, run};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -52,6 +52,9 @@ pub enum Noun {
     /// Make keys
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// Look at board files and make them
+    #[command(subcommand)]
+    Board(board::Verb),
     /// Build device images
     #[command(subcommand)]
     Image(image::Verb),

@@ -3,7 +3,7 @@
 use crate::{
     app,
     arguments::{self, Holdfast, Noun},
-    device, exit,
+    board, device, exit,
     failure::{Failure, Result},
     image, keys,
     output::Output,
@@ -42,6 +42,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 fn act(context: &Context, noun: Noun) -> Result<()> {
     match noun {
         Noun::Keys(verb) => keys::act(context, verb),
+        Noun::Board(verb) => board::act(context, verb),
         Noun::Image(verb) => image::act(context, verb),
         Noun::Run(arguments) => run::act(context, &arguments),
         Noun::App(verb) => app::act(context, verb),

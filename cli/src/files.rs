@@ -25,6 +25,12 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Writes a file beside its place and renames it there, so that a broken-off call leaves the old one.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    // tempfile makes files 0600; what is written here is meant to be read like any other file.
+    replace_with_mode(path, 0o644, write)
+}
+
+/// The same, with this mode from the first byte on or a narrower one.
+pub fn replace_with_mode(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -36,9 +42,8 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
         write(&mut buffered).map_err(error)?;
         buffered.flush().map_err(error)?;
     }
-    // tempfile makes files 0600; what is written here is meant to be read like any other file.
     use std::os::unix::fs::PermissionsExt;
-    temporary.as_file().set_permissions(PermissionsExt::from_mode(0o644)).map_err(error)?;
+    temporary.as_file().set_permissions(PermissionsExt::from_mode(mode)).map_err(error)?;
     temporary.as_file().sync_all().map_err(error)?;
     temporary.persist(path).map_err(|e| error(e.error))?;
     Ok(())

@@ -9,7 +9,8 @@
 //!
 //! 1. [`arguments`]: the command line as types, and help that teaches.
 //! 2. [`dispatch`]: one match from arguments to action.
-//! 3. [`keys`], [`image`], [`run`], [`app`], [`device`]: the nouns. [`bundle`]: making and reading app bundles.
+//! 3. [`keys`], [`board`], [`image`], [`run`], [`app`], [`device`]: the nouns. [`bundle`]: making and reading app bundles;
+//!    [`oci`]: container images as apps; [`crash`]: what a crash report tells.
 //! 4. [`failure`], [`exit`], [`output`]: errors with class and next step, exit codes, words and JSON.
 //! 5. [`mod@reference`]: docs/cli.md, man pages and completions, made from [`arguments`].
 //!
@@ -20,7 +21,9 @@
 
 pub mod app;
 pub mod arguments;
+pub mod board;
 pub mod bundle;
+pub mod crash;
 pub mod device;
 pub mod dispatch;
 pub mod exit;
@@ -28,6 +31,7 @@ pub mod failure;
 pub mod files;
 pub mod image;
 pub mod keys;
+pub mod oci;
 pub mod output;
 pub mod places;
 pub mod reference;

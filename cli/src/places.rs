@@ -36,6 +36,11 @@ impl Places {
         self.root.join("build/run")
     }
 
+    /// Folder of the symbols of apps that were built.
+    pub fn symbols(&self) -> PathBuf {
+        self.root.join("build/symbols")
+    }
+
     /// A path as people like to read it: relative to the current folder where that is shorter.
     pub fn shown(path: &Path) -> String {
         let here = std::env::current_dir().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Answers: JSON, or an `ErrorBody` with the status that its class has.
+//! Answers: JSON, bytes as they are, or an `ErrorBody` with the status that its class has.
 
 use http_body_util::Full;
 use hyper::{
@@ -7,7 +7,26 @@ use hyper::{
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
 };
 use manifest::api::{ErrorBody, ErrorClass};
+use rustix::fd::OwnedFd;
 use serde::Serialize;
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub enum Content {
+    /// A document.
+    Json(Bytes),
+    /// Bytes that mean nothing here.
+    Octets(Bytes),
+}
+
+/// What comes of a request that is carried out.
+#[derive(Debug)]
+pub enum Outcome {
+    /// An answer.
+    Answered(Content),
+    /// Another protocol, spoken with this socket: see [`crate::session`].
+    Switched(OwnedFd),
+}
 
 /// A request that is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +79,22 @@ impl From<ErrorBody> for Refusal {
 }
 
 /// The response to a request.
-pub fn response(result: Result<Bytes, Refusal>) -> Response<Full<Bytes>> {
-    let (status, bytes, allow) = match result {
-        Ok(bytes) => (StatusCode::OK, bytes, None),
+pub fn response(result: Result<Content, Refusal>) -> Response<Full<Bytes>> {
+    let (status, content, allow) = match result {
+        Ok(content) => (StatusCode::OK, content, None),
         Err(refusal) => {
             let bytes = serde_json::to_vec(&refusal.body).unwrap_or_default();
-            (refusal.status, bytes.into(), refusal.allow)
+            (refusal.status, Content::Json(bytes.into()), refusal.allow)
         }
+    };
+    let (kind, bytes) = match content {
+        Content::Json(bytes) => ("application/json", bytes),
+        Content::Octets(bytes) => ("application/octet-stream", bytes),
     };
     let mut response = Response::new(Full::new(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(allow) = allow.and_then(|methods| HeaderValue::try_from(methods).ok()) {
         headers.insert(ALLOW, allow);
@@ -80,9 +103,11 @@ pub fn response(result: Result<Bytes, Refusal>) -> Response<Full<Bytes>> {
 }
 
 /// Writes an answer.
-pub fn json(value: &impl Serialize) -> Result<Bytes, Refusal> {
+pub fn json(value: &impl Serialize) -> Result<Content, Refusal> {
     let bytes = serde_json::to_vec(value);
-    bytes.map(Bytes::from).map_err(|e| Refusal::new(ErrorClass::Internal, format!("the answer cannot be written: {e}")))
+    bytes
+        .map(|bytes| Content::Json(bytes.into()))
+        .map_err(|e| Refusal::new(ErrorClass::Internal, format!("the answer cannot be written: {e}")))
 }
 
 #[cfg(test)]

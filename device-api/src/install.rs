@@ -2,7 +2,7 @@
 
 use crate::{
     answer::Refusal,
-    operations::Device,
+    operations::{Device, Installation},
     peers::{Peer, Peers},
 };
 use http_body_util::BodyExt;
@@ -13,7 +13,7 @@ use hyper::{
 use ipc::messages::app_manager::{Request, Upload};
 use linux::log;
 use manifest::{
-    api::{Done, Downgrade, ErrorClass, InstallResult},
+    api::{Done, ErrorClass, InstallResult},
     bundle::BUNDLE_LIMIT,
 };
 use std::{
@@ -38,7 +38,7 @@ impl Default for Uploads {
 }
 
 /// Takes a bundle in and has it installed.
-pub async fn install(device: &Device, body: &mut Incoming, downgrade: Downgrade) -> Result<InstallResult, Refusal> {
+pub async fn install(device: &Device, body: &mut Incoming, how: Installation) -> Result<InstallResult, Refusal> {
     let size = size(body)?;
     let _only = device.uploads.0.try_acquire().map_err(|_| {
         Refusal::new(ErrorClass::Conflict, "another installation is under way").with_hint("try again when it is done")
@@ -46,7 +46,7 @@ pub async fn install(device: &Device, body: &mut Incoming, downgrade: Downgrade)
     let (upload, file) = Begun::new(&device.peers, size).await?;
     match receive(body, size, file).await {
         // app-manager takes no more, and says why when it is asked for the result.
-        Err(Failed::Closed) | Ok(()) => upload.commit(downgrade).await,
+        Err(Failed::Closed) | Ok(()) => upload.commit(how).await,
         Err(Failed::Refused(refusal)) => Err(refusal),
     }
 }
@@ -82,11 +82,11 @@ impl Begun {
         Ok((begun, file))
     }
 
-    async fn commit(mut self, downgrade: Downgrade) -> Result<InstallResult, Refusal> {
+    async fn commit(mut self, how: Installation) -> Result<InstallResult, Refusal> {
         let Some(token) = self.token.take() else {
             return Err(Refusal::new(ErrorClass::Internal, "the upload was committed already"));
         };
-        self.peers.ask(Peer::AppManagerSlowly, Request::CommitInstall { token, downgrade }).await
+        self.peers.ask(Peer::AppManagerSlowly, Request::CommitInstall { token, downgrade: how.downgrade, when: how.when }).await
     }
 }
 

@@ -15,8 +15,8 @@
 //! - [`answer`]: the class of an error → HTTP status; every refusal is an `ErrorBody`.
 //!
 //! Trust: the CA file and the image's facts come from the verified root. A client's certificate is read for its role
-//! only after rustls has verified its chain and that the client has its key. Bundles are passed through unread: judging
-//! them is security-monitor's. What other daemons answer is typed by `ipc`.
+//! only after rustls has verified its chain and that the client has its key. Bundles and crash reports are passed through
+//! unread: judging the first is security-monitor's, opening the second the owner's. What other daemons answer is typed by `ipc`.
 //!
 //! Time: the device's clock may be wrong before it has heard a time server, so the device's certificate never expires,
 //! and a client's that begins later than the clock says is judged at its beginning ([`client_certificates`]): who issues
@@ -37,5 +37,6 @@ pub mod peers;
 pub mod role;
 pub mod routes;
 pub mod server;
+pub mod session;
 pub mod throttle;
 pub mod tls;

@@ -76,6 +76,7 @@ fn facts() -> Result<Facts, Box<dyn Error>> {
         machine_id: files::read_line(places::MACHINE_ID)?,
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         downgrade: image.downgrade,
+        debug: image.debug,
     })
 }
 

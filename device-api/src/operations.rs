@@ -1,11 +1,12 @@
 //! What each row of the table does.
 
 use crate::{
-    answer::{Refusal, json},
+    answer::{Content, Outcome, Refusal, json},
     install::{self, Uploads},
     peers::{Peer, Peers},
     role::{Client, Role},
     routes::{self, Operation, Route, Takes},
+    session,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -14,12 +15,12 @@ use hyper::{
     body::{Body, Bytes, Incoming},
     http::request::Parts,
 };
-use ipc::messages::{app_manager, init, monitor, network};
+use ipc::messages::{app_manager, crash_reporter, init, monitor, network};
 use linux::{clock, log};
 use manifest::{
     api::{
-        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, CONFIG_LIMIT, DeviceInfo, Done, Downgrade, ErrorClass,
-        EventPage, LogPage, NetworkStatus, ServiceList,
+        AppConfig, AppDenials, AppList, AppPolicy, AppStatus, BootTrace, CONFIG_LIMIT, CrashList, DeviceInfo, Done, Downgrade,
+        ErrorClass, EventPage, InstallResult, LogPage, NetworkStatus, ServiceList, When,
     },
     names::{ComponentId, DisplayName, NameError, ServiceName},
 };
@@ -54,13 +55,18 @@ pub struct Facts {
     pub kernel: String,
     /// Least role that may replace an app by an older version; none: nobody may.
     pub downgrade: Option<Role>,
+    /// Least role that may debug apps; none: nobody may.
+    pub debug: Option<Role>,
 }
 
-/// `?downgrade=…` of an installation.
+/// `?downgrade=…&when=…` of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Installation {
-    downgrade: Downgrade,
+pub struct Installation {
+    /// Whether it may be an older version than the one that is there.
+    pub downgrade: Downgrade,
+    /// Whether apps may put it off.
+    pub when: When,
 }
 
 /// `?after=…&limit=…` of a log.
@@ -85,7 +91,7 @@ struct AppPage {
 }
 
 /// Answers one request of a client. What of the body was not taken is still there afterwards.
-pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut Incoming) -> Result<Bytes, Refusal> {
+pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut Incoming) -> Result<Outcome, Refusal> {
     let path = head.uri.path();
     let (route, part) = routes::find(&head.method, path)?;
     if client.role < route.role {
@@ -94,7 +100,7 @@ pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut I
     }
     let page = page(route, head.uri.query())?;
     let app_page = app_page(route, head.uri.query())?;
-    let downgrade = downgrade(device.facts.downgrade, client, route, head.uri.query())?;
+    let installation = installation(device.facts.downgrade, client, route, head.uri.query())?;
     if !matches!(route.takes, Takes::Bundle | Takes::Document) && !body.is_end_stream() {
         return Err(Refusal::new(ErrorClass::Usage, "this request takes no body"));
     }
@@ -102,19 +108,20 @@ pub async fn answer(device: &Device, client: &Client, head: &Parts, body: &mut I
     if acts {
         log::info(format!("{} {path} by {client}", route.method));
     }
-    let result =
-        carry_out(device, client, route.operation, part.unwrap_or_default(), Query { page, app_page, downgrade }, body).await;
+    let asked = Asked { head, page, app_page, installation };
+    let result = carry_out(device, client, route.operation, part.unwrap_or_default(), asked, body).await;
     if let (true, Err(refusal)) = (acts, &result) {
         log::warning(format!("{} {path} by {client}: {}", route.method, refusal.body.message));
     }
     result
 }
 
-/// What stands behind a path.
-struct Query {
+/// What a request says beside its path.
+struct Asked<'a> {
+    head: &'a Parts,
     page: Page,
     app_page: AppPage,
-    downgrade: Downgrade,
+    installation: Installation,
 }
 
 async fn carry_out(
@@ -122,14 +129,16 @@ async fn carry_out(
     client: &Client,
     operation: Operation,
     part: &str,
-    query: Query,
+    asked: Asked<'_>,
     body: &mut Incoming,
-) -> Result<Bytes, Refusal> {
+) -> Result<Outcome, Refusal> {
     use app_manager::Request as Apps;
+    use crash_reporter::Request as Crashes;
     let peers = &device.peers;
-    let Query { page: Page { after, limit }, app_page, downgrade } = query;
+    let Asked { head, page: Page { after, limit }, app_page, installation } = asked;
     let component = || part.parse::<ComponentId>().map_err(wrong_name);
-    match operation {
+    let number = || part.parse::<u64>().map_err(|_| usage("a crash report is named by its number"));
+    let content = match operation {
         Operation::Device => json(&device_info(device).await?),
         Operation::Services => {
             let init::Services { services, .. } = peers.ask(Peer::Init, init::Request::Services {}).await?;
@@ -165,11 +174,16 @@ async fn carry_out(
             let app_manager::Apps { apps, more } = peers.ask(Peer::AppManager, request).await?;
             json(&AppList { apps, more })
         }
-        Operation::Install => json(&install::install(device, body, downgrade).await?),
+        Operation::Install => json(&install::install(device, body, installation).await?),
+        Operation::UpdateNow => {
+            let request = Apps::UpdateNow { component: component()? };
+            json(&peers.ask::<_, InstallResult>(Peer::AppManagerSlowly, request).await?)
+        }
         Operation::App => app(peers, Apps::Status { component: component()? }).await,
         Operation::Start => app(peers, Apps::Start { component: component()? }).await,
         Operation::Stop => app(peers, Apps::Stop { component: component()? }).await,
         Operation::Restart => app(peers, Apps::Restart { component: component()? }).await,
+        Operation::Debug => return session::debug(device, client, head, component()?).await.map(Outcome::Switched),
         Operation::Remove => json(&peers.ask::<_, Done>(Peer::AppManagerSlowly, Apps::Remove { component: component()? }).await?),
         Operation::AppLog => {
             let request = Apps::Log { component: component()?, after, limit };
@@ -190,8 +204,16 @@ async fn carry_out(
             let app_manager::Policy { grants, in_force } = peers.ask(Peer::AppManager, request).await?;
             json(&AppPolicy { grants, in_force })
         }
-        Operation::OpenApi => Ok(Bytes::from_static(OPENAPI)),
-    }
+        Operation::Crashes => json(&peers.ask::<_, CrashList>(Peer::CrashReporter, Crashes::List {}).await?),
+        Operation::Crash => {
+            let request = Crashes::Open { number: number()? };
+            let sealed = peers.ask_for_file(Peer::CrashReporter, request, CRASH_LIMIT).await?;
+            Ok(Content::Octets(sealed.into()))
+        }
+        Operation::DeleteCrash => json(&peers.ask::<_, Done>(Peer::CrashReporter, Crashes::Delete { number: number()? }).await?),
+        Operation::OpenApi => Ok(Content::Json(Bytes::from_static(OPENAPI))),
+    };
+    content.map(Outcome::Answered)
 }
 
 async fn device_info(device: &Device) -> Result<DeviceInfo, Refusal> {
@@ -218,16 +240,16 @@ async fn device_info(device: &Device) -> Result<DeviceInfo, Refusal> {
     })
 }
 
-async fn app(peers: &Peers, request: app_manager::Request) -> Result<Bytes, Refusal> {
+async fn app(peers: &Peers, request: app_manager::Request) -> Result<Content, Refusal> {
     json(&peers.ask::<_, AppStatus>(Peer::AppManager, request).await?)
 }
 
-async fn log_page(peers: &Peers, request: monitor::Request) -> Result<Bytes, Refusal> {
+async fn log_page(peers: &Peers, request: monitor::Request) -> Result<Content, Refusal> {
     let monitor::LogLines { lines } = peers.ask(Peer::Monitor, request).await?;
     json(&LogPage { lines })
 }
 
-async fn set_config(peers: &Peers, component: ComponentId, document: Option<Bytes>) -> Result<Bytes, Refusal> {
+async fn set_config(peers: &Peers, component: ComponentId, document: Option<Bytes>) -> Result<Content, Refusal> {
     let document = document.map(|bytes| STANDARD.encode(bytes));
     let request = app_manager::Request::SetConfig { component, document };
     json(&peers.ask::<_, AppConfig>(Peer::AppManager, request).await?)
@@ -265,14 +287,15 @@ fn app_page(route: &Route, query: Option<&str>) -> Result<AppPage, Refusal> {
     }
 }
 
-/// Whether an older version may be installed: the client must ask for it, and have the role that the image lets.
-fn downgrade(least: Option<Role>, client: &Client, route: &Route, query: Option<&str>) -> Result<Downgrade, Refusal> {
-    let Some(query) = query.filter(|_| route.takes == Takes::Bundle) else { return Ok(Downgrade::Refused) };
-    let Installation { downgrade } = serde_urlencoded::from_str(query)
-        .map_err(|e| usage(format!("the query is not `downgrade=refused` or `downgrade=allowed`: {e}")))?;
+/// How to install: for an older version the client must ask, and have the role that the image lets.
+fn installation(least: Option<Role>, client: &Client, route: &Route, query: Option<&str>) -> Result<Installation, Refusal> {
+    let Some(query) = query.filter(|_| route.takes == Takes::Bundle) else { return Ok(Installation::default()) };
+    let asked: Installation = serde_urlencoded::from_str(query).map_err(|e| {
+        usage(format!("the query is not `downgrade=` with `refused` or `allowed`, or `when=` with `convenient` or `now`: {e}"))
+    })?;
     let message = match least {
-        _ if downgrade == Downgrade::Refused => return Ok(downgrade),
-        Some(least) if client.role >= least => return Ok(downgrade),
+        _ if asked.downgrade == Downgrade::Refused => return Ok(asked),
+        Some(least) if client.role >= least => return Ok(asked),
         Some(least) => format!("the role `{}` may not go back to an older version; it takes the role `{least}`", client.role),
         None => "this device's image lets nobody go back to an older version".to_owned(),
     };
@@ -300,6 +323,8 @@ fn wrong_name(error: NameError) -> Refusal {
 
 /// The OpenAPI document, as checked in.
 const OPENAPI: &[u8] = include_bytes!("../openapi.json");
+/// Longest crash report: a client takes no longer answer.
+const CRASH_LIMIT: usize = 1 << 20;
 /// Lines of a page when none is asked for.
 const PAGE_DEFAULT: u32 = 200;
 /// Most lines of a page; a packet may hold fewer.
@@ -326,8 +351,10 @@ mod tests {
         }
         let (install, _) = routes::find(&hyper::Method::PUT, "/v1/apps").unwrap();
         let developer = Client { name: "a".into(), role: Role::Developer };
-        for query in ["downgrade=yes", "downgrade=", "downgrad=allowed", "downgrade=allowed&downgrade=allowed", "after=1"] {
-            let refusal = downgrade(Some(Role::Developer), &developer, install, Some(query)).unwrap_err();
+        for query in
+            ["downgrade=yes", "downgrade=", "downgrad=allowed", "downgrade=allowed&downgrade=allowed", "after=1", "when=later"]
+        {
+            let refusal = installation(Some(Role::Developer), &developer, install, Some(query)).unwrap_err();
             assert_eq!(refusal.status, 400, "{query}");
         }
         let (one, _) = routes::find(&hyper::Method::GET, "/v1/device").unwrap();
@@ -337,12 +364,14 @@ mod tests {
     #[test]
     fn only_the_role_that_the_image_names_may_go_back_to_an_older_version() {
         let (install, _) = routes::find(&hyper::Method::PUT, "/v1/apps").unwrap();
-        let ask = |least, role, query| downgrade(least, &Client { name: "a".into(), role }, install, query);
+        let ask =
+            |least, role, query| installation(least, &Client { name: "a".into(), role }, install, query).map(|i| i.downgrade);
         let allowed = Some("downgrade=allowed");
         assert_eq!(ask(Some(Role::Developer), Role::Developer, allowed), Ok(Downgrade::Allowed));
         assert_eq!(ask(Some(Role::Developer), Role::Operator, allowed).unwrap_err().status, 403);
         assert_eq!(ask(None, Role::Developer, allowed).unwrap_err().status, 403);
         assert_eq!(ask(None, Role::Developer, Some("downgrade=refused")), Ok(Downgrade::Refused));
         assert_eq!(ask(None, Role::Developer, None), Ok(Downgrade::Refused));
+        assert_eq!(ask(None, Role::Developer, Some("when=now&downgrade=allowed")).unwrap_err().status, 403);
     }
 }

@@ -53,12 +53,16 @@ pub enum Operation {
     App,
     /// Remove an app.
     Remove,
+    /// Install the update that waits.
+    UpdateNow,
     /// Start an app.
     Start,
     /// Stop an app.
     Stop,
     /// Restart an app.
     Restart,
+    /// Restart an app under a debugger.
+    Debug,
     /// An app's log.
     AppLog,
     /// Whether an app has a configuration.
@@ -71,6 +75,12 @@ pub enum Operation {
     Denials,
     /// What an app may do.
     Policy,
+    /// The crash reports that are kept.
+    Crashes,
+    /// One crash report, sealed.
+    Crash,
+    /// Delete a crash report.
+    DeleteCrash,
     /// This API.
     OpenApi,
 }
@@ -104,8 +114,14 @@ macro_rules! route {
     };
 }
 
+/// [`Route::answer`] of what is no JSON: bytes as they are.
+pub const OCTETS: &str = "octets";
+
+/// [`Route::answer`] of what switches protocols.
+pub const SESSION: &str = "session";
+
 /// The table. Viewers look, operators run the device, developers change what is on it; removing an app erases its data,
-/// so it is a developer's.
+/// so it is a developer's. A crash report is sealed to the owner: whoever may look may fetch it.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     route!(GET    "/v1/device"                 Viewer    Device     Nothing "DeviceInfo"    "What the device says of itself."),
@@ -121,15 +137,20 @@ pub const ROUTES: &[Route] = &[
     route!(PUT    "/v1/apps"                   Developer Install    Bundle  "InstallResult" "Install the app in the body, or replace its older version."),
     route!(GET    "/v1/apps/{id}"              Viewer    App        Nothing "AppStatus"     "One app."),
     route!(DELETE "/v1/apps/{id}"              Developer Remove     Nothing "Done"          "Remove an app and erase its data."),
+    route!(POST   "/v1/apps/{id}/update"       Operator  UpdateNow  Nothing "InstallResult" "Install the update that waits for apps that put it off."),
     route!(POST   "/v1/apps/{id}/start"        Operator  Start      Nothing "AppStatus"     "Start an app."),
     route!(POST   "/v1/apps/{id}/stop"         Operator  Stop       Nothing "AppStatus"     "Stop an app; it stays so over reboots."),
     route!(POST   "/v1/apps/{id}/restart"      Operator  Restart    Nothing "AppStatus"     "Stop and start an app."),
+    route!(POST   "/v1/apps/{id}/debug"        Operator  Debug      Nothing "session"       "Stop an app and start it under gdbserver, where the image lets this role; then gdb's remote protocol is spoken on the connection."),
     route!(GET    "/v1/apps/{id}/logs"         Viewer    AppLog     Page    "LogPage"       "An app's log, oldest first."),
     route!(GET    "/v1/apps/{id}/config"       Viewer    Config     Nothing "AppConfig"     "Whether an app has a configuration; what is in it is not told."),
     route!(PUT    "/v1/apps/{id}/config"       Operator  SetConfig  Document "AppConfig"    "Give an app a configuration, which only the app can read."),
     route!(DELETE "/v1/apps/{id}/config"       Operator  ClearConfig Nothing "AppConfig"    "Take an app's configuration away."),
     route!(GET    "/v1/apps/{id}/denials"      Viewer    Denials    Nothing "AppDenials"    "What an app was refused, with the line of the manifest that is missing."),
     route!(GET    "/v1/apps/{id}/policy"       Viewer    Policy     Nothing "AppPolicy"     "What an app may do, layer by layer."),
+    route!(GET    "/v1/crashes"                Viewer    Crashes    Nothing "CrashList"     "The crash reports that are kept, oldest first."),
+    route!(GET    "/v1/crashes/{number}"       Viewer    Crash      Nothing "octets"        "One crash report as it is kept: sealed to the owner's key, at most 1 MiB."),
+    route!(DELETE "/v1/crashes/{number}"       Operator  DeleteCrash Nothing "Done"         "Delete a crash report."),
     route!(GET    "/v1/openapi.json"           Viewer    OpenApi    Nothing "object"        "This API, as an OpenAPI document."),
 ];
 

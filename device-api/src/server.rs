@@ -4,10 +4,11 @@
 //! there, so when it is full the one that has been there longest goes. In the second are clients of the owner's CA.
 
 use crate::{
-    answer::{Refusal, response},
+    answer::{Outcome, Refusal, response},
     install,
     operations::{self, Device},
     role::Client,
+    session,
     throttle::Throttle,
 };
 use http_body_util::Full;
@@ -17,11 +18,12 @@ use hyper::{
     header::{CONNECTION, HeaderValue},
     server::conn::http1,
     service::service_fn,
+    upgrade::OnUpgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use linux::{files::chain, log};
 use manifest::api::ErrorClass;
-use rustix::net::sockopt::{set_tcp_nodelay, set_tcp_user_timeout};
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle, set_tcp_keepintvl, set_tcp_nodelay, set_tcp_user_timeout};
 use std::{
     collections::VecDeque,
     convert::Infallible,
@@ -32,7 +34,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
     time::{sleep, timeout},
 };
@@ -74,6 +76,9 @@ impl Default for Limits {
     }
 }
 
+/// A place among the connections of known clients.
+type Place = Arc<OwnedSemaphorePermit>;
+
 impl Server {
     /// Serves `device` over `tls`.
     pub fn new(tls: TlsAcceptor, device: Device, limits: Limits) -> Arc<Self> {
@@ -110,7 +115,7 @@ impl Server {
         let Ok(Ok(stream)) = timeout(self.limits.handshake, self.tls.accept(stream)).await else { return };
         let (admitted, life) = match client(&stream) {
             Ok(client) => match self.connections.clone().try_acquire_owned() {
-                Ok(place) => (Ok((client, place)), self.limits.life),
+                Ok(place) => (Ok((client, Arc::new(place))), self.limits.life),
                 Err(_) => (Err(Refusal::new(ErrorClass::Unavailable, "too many connections are open")), FAREWELL),
             },
             Err(refusal) => (Err(refusal), FAREWELL),
@@ -118,7 +123,7 @@ impl Server {
         let limits = self.limits;
         let service = service_fn(move |request: Request<Incoming>| {
             let server = self.clone();
-            let client = admitted.as_ref().map(|(client, _)| client.clone()).map_err(Refusal::clone);
+            let client = admitted.clone();
             async move { Ok::<_, Infallible>(server.answer(client, request).await) }
         });
         let connection = http1::Builder::new()
@@ -126,17 +131,24 @@ impl Server {
             .header_read_timeout(limits.head)
             .max_headers(HEADERS)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         // The second stage is a task of its own, so that ending the first one does not end it.
         tokio::spawn(timeout(life, connection));
     }
 
-    async fn answer(&self, client: Result<Client, Refusal>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, mut body) = request.into_parts();
+    async fn answer(&self, client: Result<(Client, Place), Refusal>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (mut head, mut body) = request.into_parts();
         let mut response = match client {
-            Ok(client) => {
+            Ok((client, place)) => {
                 self.requests.turn().await;
-                response(operations::answer(&self.device, &client, &head, &mut body).await)
+                match operations::answer(&self.device, &client, &head, &mut body).await {
+                    Ok(Outcome::Switched(socket)) => {
+                        return session::begin(head.extensions.remove::<OnUpgrade>(), socket, place, self.limits.life);
+                    }
+                    Ok(Outcome::Answered(content)) => response(Ok(content)),
+                    Err(refusal) => response(Err(refusal)),
+                }
             }
             Err(refusal) => {
                 let mut response = response(Err(refusal));
@@ -175,12 +187,18 @@ pub async fn listen(port: u16) -> io::Result<TcpListener> {
 /// its machine still says that it is there (TCP_USER_TIMEOUT, tcp(7)).
 pub fn set_options(listener: &TcpListener) -> io::Result<()> {
     set_tcp_user_timeout(listener, UNREAD_MS)?;
+    // A debugger may be silent as long as its user likes; its machine may not be gone.
+    set_socket_keepalive(listener, true)?;
+    set_tcp_keepidle(listener, SILENCE)?;
+    set_tcp_keepintvl(listener, SILENCE)?;
     set_tcp_nodelay(listener, true)?;
     Ok(())
 }
 
 /// Time that written bytes may wait for the client to take them.
 const UNREAD_MS: u32 = 30_000;
+/// Time without a byte after which the kernel asks the client's machine whether it is there; [`UNREAD_MS`] later it is not.
+const SILENCE: Duration = Duration::from_secs(30);
 /// Headers of a request.
 const HEADERS: usize = 32;
 /// Bytes of a request's head, and of a connection's read buffer.

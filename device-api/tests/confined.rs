@@ -82,6 +82,8 @@ fn answers_every_question(world: &World) {
     client.apps().unwrap();
     client.stop(&app).unwrap();
     client.policy(&app).unwrap();
+    client.crashes().unwrap();
+    assert_eq!(client.crash(7).unwrap().len(), world::REPORT);
     client.reboot().unwrap();
 }
 

@@ -4,7 +4,7 @@
 
 use device_api::{
     answer::status,
-    routes::{Operation, ROUTES, Route, Takes},
+    routes::{OCTETS, Operation, ROUTES, Route, SESSION, Takes},
 };
 use hyper::Method;
 use manifest::api::{self, ErrorClass};
@@ -37,7 +37,12 @@ fn every_answer_is_a_type_of_the_document() {
     let document = document();
     let schemas = document.components.unwrap().schemas;
     for route in ROUTES {
-        assert!(route.answer == "object" || schemas.contains_key(route.answer), "{} {}", route.path, route.answer);
+        assert!(
+            ["object", OCTETS, SESSION].contains(&route.answer) || schemas.contains_key(route.answer),
+            "{} {}",
+            route.path,
+            route.answer
+        );
     }
     assert!(schemas.contains_key("ErrorBody"));
 }
@@ -69,7 +74,7 @@ fn components() -> utoipa::openapi::Components {
             api::$type::schemas(&mut all);
         )*};
     }
-    add!(DeviceInfo ServiceList Done EventPage LogPage BootTrace NetworkStatus AppList AppStatus InstallResult AppConfig AppDenials AppPolicy ErrorBody);
+    add!(DeviceInfo ServiceList Done EventPage LogPage BootTrace NetworkStatus AppList AppStatus InstallResult AppConfig AppDenials AppPolicy CrashList ErrorBody);
     let mtls =
         SecurityScheme::MutualTls { description: Some("A client certificate of the owner's CA.".into()), extensions: None };
     all.into_iter()
@@ -79,12 +84,14 @@ fn components() -> utoipa::openapi::Components {
 }
 
 fn operation(route: &Route) -> utoipa::openapi::path::Operation {
-    let schema = match route.answer {
-        "object" => RefOr::T(ObjectBuilder::new().into()),
-        name => RefOr::Ref(Ref::from_schema_name(name)),
-    };
     let json = |schema| ContentBuilder::new().schema(Some(schema)).build();
-    let done = ResponseBuilder::new().description("Done.").content("application/json", json(schema)).build();
+    let (kind, content) = match route.answer {
+        "object" => ("application/json", json(RefOr::T(ObjectBuilder::new().into()))),
+        OCTETS | SESSION => ("application/octet-stream", binary()),
+        name => ("application/json", json(RefOr::Ref(Ref::from_schema_name(name)))),
+    };
+    let (number, words) = if route.answer == SESSION { ("101", "The protocol is switched.") } else { ("200", "Done.") };
+    let done = ResponseBuilder::new().description(words).content(kind, content).build();
     let error = RefOr::Ref(Ref::from_schema_name("ErrorBody"));
     let refused = ResponseBuilder::new().description(refusals(route)).content("application/json", json(error)).build();
     let mut operation = OperationBuilder::new()
@@ -92,12 +99,13 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
         .summary(Some(route.purpose))
         .description(Some(format!("Role: {}.", route.role)))
         .security(SecurityRequirement::new("mutualTls", Vec::<String>::new()))
-        .response("200", done)
+        .response(number, done)
         .response("default", refused);
     for part in route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-        let text = ObjectBuilder::new().schema_type(Type::String);
+        let kind = if part == "number" { Type::Integer } else { Type::String };
+        let value = ObjectBuilder::new().schema_type(kind);
         operation = operation.parameter(
-            ParameterBuilder::new().name(part).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(text)),
+            ParameterBuilder::new().name(part).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(value)),
         );
     }
     match route.takes {
@@ -132,15 +140,19 @@ fn operation(route: &Route) -> utoipa::openapi::path::Operation {
             let body = RequestBodyBuilder::new().content("application/octet-stream", binary()).required(Some(Required::True));
             operation = operation.request_body(Some(body.description(Some(what)).build()));
             if route.takes == Takes::Bundle {
-                operation = operation.parameter(
-                    ParameterBuilder::new()
-                        .name("downgrade")
-                        .parameter_in(ParameterIn::Query)
-                        .description(Some(
-                            "`allowed`: also an older version, where the device's image lets the client's role. Else `refused`.",
-                        ))
-                        .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["refused", "allowed"])))),
-                );
+                let words = |name: &str, description: &str, values: [&str; 2]| {
+                    let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values));
+                    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+                    parameter.description(Some(description)).schema(Some(schema))
+                };
+                let downgrade =
+                    "`allowed`: also an older version, where the device's image lets the client's role. Else `refused`.";
+                let when = "`now`: at once. Else `convenient`: once the apps with the right to put updates off let it come.";
+                operation = operation.parameter(words("downgrade", downgrade, ["refused", "allowed"])).parameter(words(
+                    "when",
+                    when,
+                    ["convenient", "now"],
+                ));
             }
         }
     }

@@ -8,7 +8,11 @@ use app_services::{
 };
 use ipc::messages::Instance;
 use libfuzzer_sys::fuzz_target;
-use manifest::{api::ErrorBody, names::ComponentId, services::Rights};
+use manifest::{
+    api::{CONFIG_LIMIT, Done, ErrorBody},
+    names::{ComponentId, TimeZone},
+    services::{Network, PutOff, Rights},
+};
 use rustix::{
     fd::OwnedFd,
     net::{
@@ -22,7 +26,9 @@ use std::time::Duration;
 const HOSTILE: &str = "aaaaaaaa-66da-4448-bae1-ac26fcdd3627";
 const OTHER: &str = "bbbbbbbb-66da-4448-bae1-ac26fcdd3627";
 
-struct Nobody;
+/// Keeps what the hostile app had kept.
+#[derive(Default)]
+struct Nobody(Option<Vec<u8>>);
 
 impl Outside for Nobody {
     fn go_down(&mut self, power: Power, app: &ComponentId) -> Result<(), ErrorBody> {
@@ -33,12 +39,41 @@ impl Outside for Nobody {
     fn report(&mut self, app: &ComponentId, _: &str) {
         assert_eq!(app.to_string(), HOSTILE);
     }
+
+    fn set_clock(&mut self, app: &ComponentId, _: u64) -> Result<Done, ErrorBody> {
+        panic!("{app} has no right to it");
+    }
+
+    fn set_time_zone(&mut self, by: &Instance, _: TimeZone) -> Result<Done, ErrorBody> {
+        panic!("{by} has no right to it");
+    }
+
+    fn put_off_update(&mut self, by: &Instance, _: ComponentId, seconds: u32) -> Result<PutOff, ErrorBody> {
+        assert_eq!(by.component.to_string(), HOSTILE);
+        Ok(PutOff { seconds: seconds.into() })
+    }
+
+    fn network(&mut self) -> Result<Network, ErrorBody> {
+        Ok(Network { links: Vec::new() })
+    }
+
+    fn certificates(&mut self, app: &ComponentId) -> Result<Option<Vec<u8>>, ErrorBody> {
+        assert_eq!(app.to_string(), HOSTILE);
+        Ok(self.0.clone())
+    }
+
+    fn set_certificates(&mut self, app: &ComponentId, document: &[u8]) -> Result<(), ErrorBody> {
+        assert!(app.to_string() == HOSTILE && document.len() <= CONFIG_LIMIT);
+        self.0 = Some(document.to_vec());
+        Ok(())
+    }
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut services = Services::new(Nobody).unwrap();
+    let mut services = Services::new(Nobody::default()).unwrap();
     let peers = |id: &str| vec![id.parse().unwrap()];
-    let hostile = serve(&mut services, HOSTILE, Rights { peers: peers(OTHER), ..Rights::default() });
+    let rights = Rights { certificates: true, updates: true, put_off_updates: true, ..Rights::default() };
+    let hostile = serve(&mut services, HOSTILE, Rights { peers: peers(OTHER), ..rights });
     let other = serve(&mut services, OTHER, Rights { reboot: true, peers: peers(HOSTILE), ..Rights::default() });
     for packet in bytes.split(|byte| *byte == b'\n').take(64) {
         let _ = send(&hostile, packet, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);

@@ -4,15 +4,20 @@ use crate::unavailable;
 use manifest::api::DeniedCall;
 use sandbox::{
     denials::Denial,
-    seccomp::profiles::app::{EXEC, FORK, GPIO, LISTEN, NETWORK, THREADS},
+    seccomp::profiles::app::{EXEC, FORK, GPIO, I2C, LISTEN, NETWORK, RTC, SPI, THREADS, UART, WATCHDOG},
 };
 
 /// What gives the app a profile of system calls: the line of its manifest, and why this release may refuse that line.
-const LINES: [(&str, &str, Option<&str>); 6] = [
+const LINES: [(&str, &str, Option<&str>); 11] = [
     (THREADS.name, r#""Holdfast": { "Processes": "fork" }"#, None),
     (FORK.name, r#""Holdfast": { "Processes": "fork" }"#, None),
     (EXEC.name, r#""Holdfast": { "Processes": "exec" }"#, None),
     (GPIO.name, r#""Capabilities": { "Gpio": ["$NAME"] }"#, None),
+    (UART.name, r#""Capabilities": { "Uart": ["$NAME"] }"#, None),
+    (I2C.name, r#""Capabilities": { "I2cMaster": ["$NAME"] }"#, None),
+    (SPI.name, r#""Capabilities": { "SpiMaster": ["$NAME"] }"#, None),
+    (RTC.name, r#""Holdfast": { "Rtc": ["$NAME"] }"#, None),
+    (WATCHDOG.name, r#""Holdfast": { "HardwareWatchdog": ["$NAME"] }"#, None),
     (NETWORK.name, r#""Capabilities": { "AllowedConnections": ["HOST"] }"#, Some(unavailable::NETWORK)),
     (LISTEN.name, r#""Capabilities": { "AllowedTcpServerPorts": [PORT] }"#, Some(unavailable::NETWORK)),
 ];

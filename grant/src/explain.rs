@@ -3,7 +3,7 @@
 use crate::{policy::Granted, rights};
 use manifest::{
     app::AppManifest,
-    board::{GpioDirection, GpioLine},
+    board::{Device, Entry, GpioDirection},
     quantity::Bytes,
 };
 
@@ -11,8 +11,8 @@ use manifest::{
 /// decides comes from [`rights`]; here is what the board adds, and the bounds: an explanation travels in one packet.
 pub fn lines(manifest: &AppManifest, granted: &Granted) -> Vec<String> {
     let mut lines: Vec<String> = rights::program(manifest).into_iter().map(|said| said.words).collect();
-    lines.extend(granted.gpio.iter().map(line));
-    if granted.gpio.is_empty() {
+    lines.extend(granted.peripherals.iter().map(peripheral));
+    if granted.peripherals.is_empty() {
         lines.push("peripherals: none".to_owned());
     }
     lines.extend(rights::beyond_peripherals(manifest).into_iter().map(|said| said.words));
@@ -47,13 +47,26 @@ pub fn paths(storage: Option<Bytes>) -> Vec<String> {
     always.map(str::to_owned).into_iter().chain([data]).collect()
 }
 
-fn line(line: &GpioLine) -> String {
-    let direction = match line.direction {
-        GpioDirection::Input => "input, both edges",
-        GpioDirection::Output => "output",
+fn peripheral(device: &Device) -> String {
+    let what = match &device.entry {
+        Entry::Gpio(line) => {
+            let direction = match line.direction {
+                GpioDirection::Input => "input, both edges",
+                GpioDirection::Output => "output",
+            };
+            format!("{direction}{}", if line.active_low { ", active low" } else { "" })
+        }
+        Entry::Uart(_) => "read, write, and set its speed".to_owned(),
+        Entry::I2c(_) => "read and write at this address, and no other".to_owned(),
+        Entry::Spi(spi) => format!("transfers in mode {}", spi.mode),
+        Entry::Pwm(_) => "period, width and polarity of its pulses, on and off".to_owned(),
+        Entry::Adc(_) => "read its voltage".to_owned(),
+        Entry::Led(_) => "its brightness".to_owned(),
+        Entry::Rtc(_) => "read it and set its alarm, not its time".to_owned(),
+        Entry::Watchdog(_) => "feed it; from its first start on it resets the device if nobody does".to_owned(),
     };
-    let level = if line.active_low { ", active low" } else { "" };
-    format!("GPIO ${}: {direction}{level}, line {} of chip {}; for this app alone", line.name, line.line, line.chip)
+    let places = device.entry.places().join(", ");
+    format!("{} ${}: {what}, {places}; for this app alone", device.entry.kind(), device.name)
 }
 
 #[cfg(test)]
@@ -71,7 +84,7 @@ mod tests {
         let expected = [
             "program: /bin/app, from the app's own image, which is read-only and checked page by page",
             "processes: at most 16 processes and threads; no other program can be executed",
-            "GPIO $BUTTON: input, both edges, line 3 of chip board; for this app alone",
+            "GPIO line $BUTTON: input, both edges, line 3 of chip board; for this app alone",
             "storage: 64KiB at /data, kept over restarts and updates, erased with the app",
             "network: none",
             "memory: 8MiB; beyond it the whole app is killed",

@@ -10,6 +10,7 @@
 //! - [`refusal`]: every capability that this device cannot give, each with its path, the reason, and what to do.
 //! - [`unavailable`]: the table of Azure Sphere's capabilities that no board of this release has.
 //! - [`values`]: values that make no sense on any device.
+//! - [`peripherals`]: which entries of the board file are meant.
 //! - [`services`]: rights to what app-services does.
 //! - [`rights`]: what a manifest asks for, in plain words; [`changes`]: what an update adds.
 //! - [`explain`]: the decision in the same words, with what the board adds.
@@ -23,6 +24,7 @@
 pub mod changes;
 pub mod denial;
 pub mod explain;
+pub mod peripherals;
 pub mod policy;
 pub mod refusal;
 pub mod rights;

@@ -1,17 +1,16 @@
 //! Step 6 of the README's path: the signed manifest becomes what the app gets.
 
 use crate::{
-    explain,
+    explain, peripherals,
     refusal::{Problem, Refusal},
     services, unavailable, values,
 };
 use manifest::{
-    app::{AppManifest, ApplicationType, Connection, Peripheral},
-    board::{Board, GpioLine},
+    app::{AppManifest, ApplicationType, Connection},
+    board::{Board, Device},
     destination::Destination,
     holdfast::{BackOff, ConfigChange, IoLimits, LogRate, Processes},
     quantity::Bytes,
-    read,
     services::Rights,
 };
 use sandbox::seccomp::profiles::app;
@@ -19,8 +18,8 @@ use sandbox::seccomp::profiles::app;
 /// What an app gets. What is not in it, the app does not get.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Granted {
-    /// GPIO lines, each passed as a descriptor of that name.
-    pub gpio: Vec<GpioLine>,
+    /// Peripherals, passed as descriptors of their names.
+    pub peripherals: Vec<Device>,
     /// Size of the storage at `/data`.
     pub storage: Option<Bytes>,
     /// What app-services does for it; with none of it there is no socket.
@@ -58,19 +57,23 @@ pub struct Limits {
     pub io: IoLimits,
     /// RLIMIT_NOFILE.
     pub open_files: u64,
+    /// RLIMIT_CORE: what is dumped of it when it crashes, for a crash report. It counts as its memory.
+    pub core: Bytes,
 }
+
+/// Most of an app that is dumped: registers and stacks come first, so more would be for its heap, which no report holds.
+const CORE: Bytes = Bytes::mib(16);
+/// The part of its memory that a dump may take up: an app that uses the rest is not killed for want of it.
+const CORE_SHARE: u64 = 4;
 
 /// Files an app may have open: enough for an event loop, few enough that all apps together fit in the kernel's table.
 const OPEN_FILES: u64 = 256;
-/// Peripherals of one app: their descriptors travel in one packet beside image, control group and pipes.
-pub const PERIPHERALS_MAXIMUM: usize = 16;
 
 /// Decides what an app gets on this board, or tells everything that speaks against it.
 pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> {
     let mut problems = unavailable::problems(&manifest.capabilities);
     problems.extend(application_type(manifest.application_type));
-    let gpio = gpio(manifest, board, &mut problems);
-    without_driver(manifest, &mut problems);
+    let peripherals = peripherals::granted(manifest, board, &mut problems);
     problems.extend(storage(manifest));
     problems.extend(destinations(manifest));
     problems.extend(values::problems(manifest));
@@ -88,10 +91,11 @@ pub fn grant(manifest: &AppManifest, board: &Board) -> Result<Granted, Refusal> 
         cpu_weight: section.cpu_weight,
         io: section.io,
         open_files: OPEN_FILES,
+        core: Bytes(CORE.0.min(section.memory.0 / CORE_SHARE)),
     };
     let mut granted = Granted {
-        syscall_profiles: syscall_profiles(&gpio),
-        gpio,
+        syscall_profiles: syscall_profiles(&peripherals),
+        peripherals,
         storage: manifest.capabilities.mutable_storage.map(|storage| Bytes::kib(storage.size_kb.into())),
         services,
         limits,
@@ -115,67 +119,6 @@ fn application_type(kind: ApplicationType) -> Option<Problem> {
     Some(problem("ApplicationType", reason.into(), "build the app as ApplicationType Default"))
 }
 
-fn gpio(manifest: &AppManifest, board: &Board, problems: &mut Vec<Problem>) -> Vec<GpioLine> {
-    let mut granted: Vec<GpioLine> = Vec::new();
-    if manifest.capabilities.gpio.len() > PERIPHERALS_MAXIMUM {
-        let reason = format!("{} lines are listed", manifest.capabilities.gpio.len());
-        problems.push(problem("Capabilities.Gpio", reason, &format!("at most {PERIPHERALS_MAXIMUM} are allowed")));
-        return granted;
-    }
-    for (i, asked) in manifest.capabilities.gpio.iter().enumerate() {
-        let path = format!("Capabilities.Gpio[{i}]");
-        let name = match asked {
-            Peripheral::Named(name) => name,
-            Peripheral::Raw(number) => {
-                let reason = format!("{number} is a raw number, which means another line on each board");
-                problems.push(problem(&path, reason, "name the line as the board file does, such as $DOORBELL_BUTTON"));
-                continue;
-            }
-        };
-        match board.gpio(name) {
-            None => problems.push(unknown(&path, name.as_str(), board)),
-            Some(line) if granted.contains(line) => {
-                problems.push(problem(&path, format!("${name} stands there twice"), "list each line once"));
-            }
-            Some(line) => granted.push(line.clone()),
-        }
-    }
-    granted
-}
-
-fn unknown(path: &str, name: &str, board: &Board) -> Problem {
-    let known = || board.gpio.iter().map(|line| line.name.as_str());
-    let advice = match (read::nearest(name, known()), known().next()) {
-        (Some(near), _) => format!("did you mean ${near}?"),
-        (None, Some(_)) => format!("this board has {}", known().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ")),
-        (None, None) => "this board's file names no GPIO line".to_owned(),
-    };
-    Problem { path: path.to_owned(), reason: format!("board `{}` has no GPIO line ${name}", board.name), advice }
-}
-
-/// Kinds of peripherals that board files cannot name yet.
-fn without_driver(manifest: &AppManifest, problems: &mut Vec<Problem>) {
-    let asked = &manifest.capabilities;
-    let kinds = [
-        ("Uart", &asked.uart),
-        ("I2cMaster", &asked.i2c_master),
-        ("SpiMaster", &asked.spi_master),
-        ("I2sSubordinate", &asked.i2s_subordinate),
-        ("Pwm", &asked.pwm),
-        ("Adc", &asked.adc),
-    ];
-    for (kind, peripherals) in kinds {
-        for i in 0..peripherals.len() {
-            let reason = "boards of this release offer GPIO lines only".to_owned();
-            problems.push(problem(
-                &format!("Capabilities.{kind}[{i}]"),
-                reason,
-                "remove it, or wait for an image that offers it",
-            ));
-        }
-    }
-}
-
 fn storage(manifest: &AppManifest) -> Option<Problem> {
     manifest.capabilities.mutable_storage.filter(|storage| storage.size_kb == 0)?;
     let advice = "ask for at least 1, or leave MutableStorage out";
@@ -192,9 +135,15 @@ fn destinations(manifest: &AppManifest) -> impl Iterator<Item = Problem> {
 }
 
 /// The apps' own, which launcher insists on, and those of what was granted; `sandbox` adds those of [`Granted::processes`].
-fn syscall_profiles(gpio: &[GpioLine]) -> Vec<String> {
-    let granted = if gpio.is_empty() { None } else { Some(&app::GPIO) };
-    [&app::APP].into_iter().chain(granted).map(|profile| profile.name.to_owned()).collect()
+fn syscall_profiles(granted: &[Device]) -> Vec<String> {
+    let of_peripherals = granted.iter().filter_map(|device| peripherals::profile(device.entry.kind()));
+    let mut names: Vec<String> = Vec::new();
+    for profile in [&app::APP].into_iter().chain(of_peripherals) {
+        if !names.iter().any(|name| name == profile.name) {
+            names.push(profile.name.to_owned());
+        }
+    }
+    names
 }
 
 pub(crate) fn problem(path: &str, reason: String, advice: &str) -> Problem {
@@ -225,25 +174,14 @@ mod tests {
     #[test]
     fn nothing_listed_nothing_granted() {
         let granted = decide("", "").unwrap();
-        assert!(granted.gpio.is_empty() && granted.storage.is_none() && granted.environment.is_empty());
+        assert!(granted.peripherals.is_empty() && granted.storage.is_none() && granted.environment.is_empty());
     }
 
     #[test]
     fn a_listed_line_and_storage_are_granted_as_the_board_has_them() {
         let granted = decide(r#""Gpio":["$DOORBELL_BUTTON"],"MutableStorage":{"SizeKB":64}"#, "").unwrap();
-        assert_eq!((granted.gpio[0].line, granted.storage), (3, Some(Bytes::kib(64))));
-    }
-
-    #[test]
-    fn an_unknown_line_is_refused_with_the_nearest_name() {
-        let problem = only_problem(r#""Gpio":["$DORBELL_BUTTON"]"#, "");
-        assert_eq!((problem.path.as_str(), problem.advice.as_str()), ("Capabilities.Gpio[0]", "did you mean $DOORBELL_BUTTON?"));
-        assert!(only_problem(r#""Gpio":["$X"]"#, "").advice.contains("$CHIME"));
-    }
-
-    #[test]
-    fn raw_numbers_are_refused() {
-        assert!(only_problem(r#""Gpio":[8]"#, "").reason.contains("raw number"));
+        assert_eq!(granted.peripherals[0].entry.places(), ["line 3 of chip board"]);
+        assert_eq!(granted.storage, Some(Bytes::kib(64)));
     }
 
     #[test]
@@ -257,15 +195,15 @@ mod tests {
     fn every_capability_without_anything_behind_it_is_refused_and_all_are_told() {
         let refusal = decide(
             r#""AllowedConnections":["example.com"],"AllowedTcpServerPorts":[80],"AllowedUdpServerPorts":[53],
-            "DeviceAuthentication":"t","CertStore":true,
+            "DeviceAuthentication":"t",
             "WifiConfig":true,"EnterpriseWifiConfig":true,"NetworkConfig":true,"ReadNetworkProxyConfig":true,
-            "HardwareAddressConfig":true,"SystemTime":true,"TimeSyncConfig":true,"SntpService":true,"DhcpService":true,
-            "SystemEventNotifications":true,"SoftwareUpdateDeferral":true,"PowerControls":["SetPowerProfile"],"Uart":["$U"],"I2cMaster":["$I"],"SpiMaster":["$S"],"I2sSubordinate":["$S"],
+            "HardwareAddressConfig":true,"TimeSyncConfig":true,"SntpService":true,"DhcpService":true,
+            "PowerControls":["SetPowerProfile"],"Uart":["$U"],"I2cMaster":["$I"],"SpiMaster":["$S"],"I2sSubordinate":["$S"],
             "Pwm":["$P"],"Adc":["$A"]"#,
             "",
         )
         .unwrap_err();
-        assert_eq!(refusal.problems.len(), 23, "{refusal}");
+        assert_eq!(refusal.problems.len(), 19, "{refusal}");
         assert!(refusal.to_string().contains("Capabilities.AllowedConnections: network rights come with a later release"));
         assert!(refusal.to_string().contains("Wi-Fi radio"));
     }
@@ -313,7 +251,7 @@ mod tests {
             );
             match decided {
                 Ok(granted) => {
-                    proptest::prop_assert_eq!(granted.gpio.len(), asked.len());
+                    proptest::prop_assert_eq!(granted.peripherals.len(), asked.len());
                     proptest::prop_assert!(granted.limits.memory.0 <= memory && granted.limits.cpu_percent <= cpu && granted.limits.pids <= pids + 1);
                 }
                 Err(refusal) => proptest::prop_assert!(!refusal.problems.is_empty()),

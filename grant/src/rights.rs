@@ -41,14 +41,14 @@ pub enum Kind {
 /// Everything that a manifest says.
 pub fn said(manifest: &AppManifest) -> Vec<Said> {
     let mut all = program(manifest);
-    all.extend(peripherals(&manifest.capabilities));
+    all.extend(peripherals(manifest));
     all.extend(beyond_peripherals(manifest));
     all
 }
 
 /// What it may do, without limits and life. Empty: it can compute and log.
 pub fn asked_for(manifest: &AppManifest) -> Vec<String> {
-    let rights = peripherals(&manifest.capabilities).into_iter().chain(capabilities(&manifest.capabilities));
+    let rights = peripherals(manifest).into_iter().chain(capabilities(manifest));
     rights.filter(|said| said.kind == Kind::Right).map(|said| said.words).collect()
 }
 
@@ -80,28 +80,18 @@ pub(crate) fn program(manifest: &AppManifest) -> Vec<Said> {
 }
 
 /// The peripherals by their names; what is behind a name only a board file knows.
-fn peripherals(asked: &Capabilities) -> Vec<Said> {
-    let kinds = [
-        ("Gpio", "GPIO line", &asked.gpio),
-        ("Uart", "serial port", &asked.uart),
-        ("I2cMaster", "I2C bus", &asked.i2c_master),
-        ("SpiMaster", "SPI bus", &asked.spi_master),
-        ("I2sSubordinate", "I2S device", &asked.i2s_subordinate),
-        ("Pwm", "PWM channel", &asked.pwm),
-        ("Adc", "analog input", &asked.adc),
-    ];
+fn peripherals(manifest: &AppManifest) -> Vec<Said> {
+    let i2s = &manifest.capabilities.i2s_subordinate;
+    let kinds = manifest.peripherals().map(|(kind, path, list)| (path, kind.noun(), list));
     let mut all = Vec::new();
-    for (field, what, list) in kinds {
+    for (path, what, list) in kinds.into_iter().chain([("Capabilities.I2sSubordinate", "I2S device", i2s.as_slice())]) {
         for peripheral in list {
             let name = match peripheral {
                 Peripheral::Named(name) => format!("${name}"),
                 Peripheral::Raw(number) => format!("number {number}"),
             };
-            all.push(of(
-                &format!("Capabilities.{field}.{name}"),
-                Kind::Right,
-                format!("peripheral: {what} {name}, for this app alone"),
-            ));
+            let words = format!("peripheral: {what} {name}, for this app alone");
+            all.push(of(&format!("{path}.{name}"), Kind::Right, words));
         }
     }
     if all.is_empty() {
@@ -112,13 +102,14 @@ fn peripherals(asked: &Capabilities) -> Vec<Said> {
 
 /// All but the program and its peripherals.
 pub(crate) fn beyond_peripherals(manifest: &AppManifest) -> Vec<Said> {
-    let mut all = capabilities(&manifest.capabilities);
+    let mut all = capabilities(manifest);
     all.extend(limits(&manifest.holdfast));
     all.extend(life(&manifest.holdfast));
     all
 }
 
-fn capabilities(asked: &Capabilities) -> Vec<Said> {
+fn capabilities(manifest: &AppManifest) -> Vec<Said> {
+    let asked = &manifest.capabilities;
     let mut all = vec![match asked.mutable_storage {
         Some(storage) => {
             let size = Bytes::kib(storage.size_kb.into());
@@ -158,15 +149,23 @@ fn capabilities(asked: &Capabilities) -> Vec<Said> {
         ("NetworkConfig", asked.network_config, "network configuration: changes links, addresses and proxy"),
         ("ReadNetworkProxyConfig", asked.read_network_proxy_config, "network configuration: reads the proxy's"),
         ("HardwareAddressConfig", asked.hardware_address_config, "network configuration: sets the Ethernet address"),
-        ("SystemTime", asked.system_time, "clock: sets it"),
+        ("SystemTime", asked.system_time, "clock: sets it, within the years that the image can run, and the time zone"),
         ("TimeSyncConfig", asked.time_sync_config, "clock: chooses the time servers"),
-        ("SystemEventNotifications", asked.system_event_notifications, "updates: is told before one is installed"),
-        ("SoftwareUpdateDeferral", asked.software_update_deferral, "updates: may put one off"),
+        ("SystemEventNotifications", asked.system_event_notifications, "updates: is told before one of any app is installed"),
+        (
+            "SoftwareUpdateDeferral",
+            asked.software_update_deferral,
+            "updates: may put one of any app off, for as long as the device's image lets",
+        ),
         ("HeapMemStats", asked.heap_mem_stats, "memory use: reads its own"),
         ("ResetMemoryWatermarks", asked.reset_memory_watermarks, "memory use: resets the record of its own peak"),
     ];
     let on = switches.into_iter().filter(|(_, on, _)| *on);
     all.extend(on.map(|(field, _, words)| of(&format!("Capabilities.{field}"), Kind::Right, words.to_owned())));
+    if manifest.holdfast.network_status {
+        let words = "network status: reads the device's links and their addresses";
+        all.push(of("Holdfast.NetworkStatus", Kind::Right, words.to_owned()));
+    }
     all
 }
 
@@ -350,7 +349,8 @@ mod tests {
         "Holdfast":{"Memory":"8MiB","CpuPercent":50,"CpuWeight":200,"Pids":4,"Processes":"exec","Restart":"on-failure",
         "Io":{"ReadBytesPerSecond":"1MiB","WriteBytesPerSecond":"2MiB","ReadsPerSecond":10,"WritesPerSecond":20},
         "BackOff":{"First":"1s","Most":"30s","StableAfter":"2min","GiveUpAfter":3},"StopGrace":5,"ReadyTimeout":6,"Watchdog":7,
-        "Log":{"LinesPerSecond":8,"Burst":9},"Environment":{"LANG":"C"},"Config":"restart"}}"#;
+        "Log":{"LinesPerSecond":8,"Burst":9},"Environment":{"LANG":"C"},"Config":"restart","Led":["$L"],
+        "Rtc":["$R"],"HardwareWatchdog":["$W"],"NetworkStatus":true}}"#;
 
     fn everything() -> AppManifest {
         AppManifest::parse(EVERYTHING.as_bytes()).unwrap()
@@ -377,7 +377,7 @@ mod tests {
         let top = fields(&json).into_iter().filter(|name| name != "Capabilities" && name != "Holdfast");
         let inner = |part: &'static str| fields(&json[part]).into_iter().map(move |name| format!("{part}.{name}"));
         let paths: Vec<String> = top.chain(inner("Capabilities")).chain(inner("Holdfast")).collect();
-        assert_eq!(paths.len(), 10 + 28 + 14, "{paths:?}");
+        assert_eq!(paths.len(), 10 + 28 + 18, "{paths:?}");
         for path in paths {
             let without = WITHOUT_WORDS.iter().any(|(name, _)| *name == path) || path == "Holdfast.Pids";
             let below = format!("{path}.");

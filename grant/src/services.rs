@@ -29,7 +29,7 @@ pub fn rights(manifest: &AppManifest, problems: &mut Vec<Problem>) -> Rights {
             refuse(&path, "is the app itself".to_owned(), "name another app");
         }
     }
-    Rights::of(listed)
+    Rights::of(listed, &manifest.holdfast)
 }
 
 #[cfg(test)]
@@ -51,12 +51,26 @@ mod tests {
     fn what_is_listed_is_a_right_and_nothing_listed_is_none() {
         assert!(of("").0.is_empty());
         let all = format!(
-            r#""HeapMemStats":true,"ResetMemoryWatermarks":true,"PowerControls":["ForceReboot","ForcePowerDown"],"AllowedApplicationConnections":["{PEER}"]"#
+            r#""HeapMemStats":true,"ResetMemoryWatermarks":true,"CertStore":true,"SystemTime":true,"SystemEventNotifications":true,"SoftwareUpdateDeferral":true,"PowerControls":["ForceReboot","ForcePowerDown"],"AllowedApplicationConnections":["{PEER}"]"#
         );
         let (rights, problems) = of(&all);
         assert!(problems.is_empty(), "{problems:?}");
         let peers = vec![PEER.parse().unwrap()];
-        assert_eq!(rights, Rights { memory: true, reset_memory_peak: true, reboot: true, power_off: true, peers });
+        assert_eq!(
+            rights,
+            Rights {
+                memory: true,
+                reset_memory_peak: true,
+                reboot: true,
+                power_off: true,
+                peers,
+                certificates: true,
+                set_clock: true,
+                network: false,
+                updates: true,
+                put_off_updates: true,
+            }
+        );
     }
 
     #[test]

@@ -15,6 +15,18 @@ pub const TEXT_LIMIT: usize = 32 * 1024;
 /// Variables that the platform itself sets.
 const RESERVED: [&str; 4] = ["NOTIFY_SOCKET", "LISTEN_", "WATCHDOG_", "HOLDFAST_"];
 
+/// Whether the platform itself sets this variable, so that no manifest may.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| name.starts_with(reserved))
+}
+
+/// Whether this can be the name of a variable at all.
+pub fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
 /// Each such value in a manifest. An app with one of them is installed nowhere.
 pub fn problems(manifest: &AppManifest) -> Vec<Problem> {
     let mut problems = bounds(&manifest.holdfast);
@@ -70,14 +82,11 @@ fn arguments(manifest: &AppManifest) -> impl Iterator<Item = Problem> {
 fn environment(manifest: &AppManifest) -> impl Iterator<Item = Problem> {
     manifest.holdfast.environment.iter().filter_map(|(name, value)| {
         let path = format!("Holdfast.Environment.{}", name.escape_default());
-        let plain = !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && !name.starts_with(|c: char| c.is_ascii_digit());
-        if !plain || value.contains('\0') {
+        if !is_variable(name) || value.contains('\0') {
             let advice = "names have A-Z, a-z, 0-9 and _, values no NUL character";
             return Some(problem(&path, "is not a variable".into(), advice));
         }
-        let reserved = RESERVED.iter().any(|reserved| name.starts_with(reserved));
+        let reserved = is_reserved(name);
         reserved.then(|| problem(&path, "the platform itself sets it".into(), "choose another name"))
     })
 }

@@ -102,6 +102,9 @@ impl CommandLine {
     }
 }
 
+/// The serial port that `console=` names: no board file may give it to apps.
+pub const CONSOLE: &str = "ttyS0";
+
 /// Options that the build makes.
 const MADE_HERE: [&str; 4] = ["root", "rootfstype", "ro", "dm-mod.create"];
 /// COMMAND_LINE_SIZE of x86.
@@ -126,6 +129,14 @@ mod tests {
             "panic=-1 quiet root=/dev/dm-0 rootfstype=erofs ro dm-mod.create=\"root,,,ro,0 80 verity 1 PARTLABEL=root-a \
              PARTLABEL=root-a 4096 4096 10 10 sha256 aa bb 2 panic_on_corruption panic_on_error\""
         );
+    }
+
+    #[test]
+    fn the_console_is_the_one_that_no_app_gets() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../buildroot-config/kernel/cmdline.json");
+        let consoles = CommandLine::load(&file).unwrap().options;
+        let consoles: Vec<&str> = consoles.iter().filter_map(|entry| entry.option.strip_prefix("console=")).collect();
+        assert_eq!(consoles, [CONSOLE]);
     }
 
     #[test]

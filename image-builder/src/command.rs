@@ -146,6 +146,10 @@ impl Outside {
         let mut command = Command::new(&self.program);
         // Nothing of the caller's language or time zone may reach an output; PATH and HOME are needed to find tools.
         command.args(&self.args).env("LC_ALL", "C").env("TZ", "UTC");
+        // Debian gives ordinary users no path to mke2fs and its like, which they may run.
+        let mut path = std::env::var_os("PATH").unwrap_or_default();
+        path.push(":/usr/sbin:/sbin");
+        command.env("PATH", path);
         for name in &self.without {
             command.env_remove(name);
         }

@@ -1,11 +1,13 @@
 //! The image description, `boards/images/<name>.json`: what a device's image consists of, typed and closed.
 
 use crate::{
+    cmdline::CONSOLE,
     files::{self, FileError},
     kernel::Configuration,
 };
 use manifest::{
     board::{Board, BoardError},
+    image::Role,
     names::{DisplayName, ServiceName},
     network::NetworkConfig,
     read::{self, ReadError},
@@ -34,7 +36,17 @@ pub struct Description {
     pub confined: bool,
     /// Least role of a client of the device API that may replace an app by an older version. Absent: nobody may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub downgrade: Option<manifest::image::Role>,
+    pub downgrade: Option<Role>,
+    /// Least role of a client of the device API that may debug apps, operator at least. Absent: nobody may, no debugger is in the image, and the
+    /// kernel lets no process trace another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debug: Option<Role>,
+    /// How long apps whose manifests let them may put an update off. Absent: a day. Nobody may with 0.
+    #[serde(default = "manifest::image::defer_updates")]
+    pub defer_updates: manifest::quantity::Delay,
+    /// The time zone, as the variable `TZ` of apps has it, until an app sets another one. Absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<manifest::names::TimeZone>,
     /// The kernel. The attack suite's only in a test image: it has everything built in that a device must not have.
     #[serde(default, skip_serializing_if = "is_product")]
     pub kernel: Configuration,
@@ -47,6 +59,10 @@ pub struct Description {
     /// Who may sign apps. Absent: `app-signing.pub` of the keys, role `app`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_signers: Option<Vec<AppSigner>>,
+    /// Public X25519 key (PEM) that crash reports of apps are sealed to; relative to this file. Absent: `crash-report.pub` of the
+    /// keys. An image without crash-reporter needs neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_key: Option<PathBuf>,
     /// Room of the data partition in a disk image that is made for a virtual machine.
     #[serde(default = "default_data_size")]
     pub data_size: manifest::quantity::Bytes,
@@ -185,6 +201,10 @@ impl Description {
                 "the name of a file in boards/, without folder and `.json`",
             );
         }
+        if self.debug == Some(Role::Viewer) {
+            let expected = "`operator` or `developer`: who may look may not stop an app and change what it holds";
+            return refuse("debug".into(), "`viewer`".into(), expected);
+        }
         if self.data_size.0 < SMALLEST_DATA || !self.data_size.0.is_multiple_of(1 << 20) {
             return refuse("data_size".into(), self.data_size.to_string(), "whole MiB, 32MiB at least");
         }
@@ -217,6 +237,11 @@ impl Resolved {
         Ok(Self { description, path: path.to_owned(), board, services })
     }
 
+    /// Whether the image makes crash reports, which need a key.
+    pub fn has_crash_reporter(&self) -> bool {
+        self.services.services.iter().any(|service| service.name.as_str() == CRASH_REPORTER)
+    }
+
     /// A path in the description, which is relative to the description.
     pub fn beside(&self, path: &Path) -> PathBuf {
         self.path.parent().unwrap_or(Path::new(".")).join(path)
@@ -231,7 +256,16 @@ fn named_board(workspace: &Path, path: &Path, description: &Description) -> Resu
         return Err(DescriptionError::Value { file: path.to_owned(), field: "board".into(), found, expected });
     }
     let bytes = files::read(&file)?;
-    let board = Board::parse(&bytes).map_err(|source| DescriptionError::Board { file, source })?;
+    let board = Board::parse(&bytes).map_err(|source| DescriptionError::Board { file: file.clone(), source })?;
+    if let Some(at) = board.uart.iter().position(|port| port.device.as_str() == CONSOLE) {
+        let (field, found) = (format!("uart[{at}].device"), format!("`{CONSOLE}`, which is the console"));
+        return Err(DescriptionError::Value {
+            file,
+            field,
+            found,
+            expected: "another port: an app there could write in init's name",
+        });
+    }
     Ok((bytes, board))
 }
 
@@ -295,6 +329,8 @@ fn check_table(file: &Path, rows: &[Service]) -> Result<ServiceTable, Descriptio
 
 /// The service that only test images may have.
 const PROBE: &str = "probe";
+/// The service that seals crash reports.
+const CRASH_REPORTER: &str = "crash-reporter";
 /// Longest description or service row that is read.
 const DESCRIPTION_LIMIT: usize = 256 * 1024;
 /// Below it the template does not fit with room for anything.
@@ -356,6 +392,7 @@ mod tests {
             ("\"board\":\"b\"", "\"board\":\"../b\"", "board"),
             ("\"board\"", "\"app_signers\":[],\"board\"", "app_signers"),
             ("\"board\"", "\"data_size\":\"1MiB\",\"board\"", "data_size"),
+            ("\"board\"", "\"debug\":\"viewer\",\"board\"", "debug"),
         ] {
             let error = parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(error.contains(&format!(", {field}: ")) && error.contains("expected"), "{error}");
@@ -408,6 +445,14 @@ mod tests {
         }
         let board = r#"{"name":"b","simulator":{"label":"l","lines":8}}"#;
         assert!(resolve(board, &with("\"descriptors\":[{\"name\":\"p\",\"source\":\"simulated-pulls\"}]"), GOOD).is_ok());
+    }
+
+    #[test]
+    fn no_app_gets_the_console() {
+        let board = r#"{"name":"b","uart":[{"name":"$P","device":"ttyS0"}]}"#;
+        let error = resolve(board, SERVICE, GOOD).unwrap_err();
+        assert!(error.contains("boards/b.json, uart[0].device: `ttyS0`, which is the console"), "{error}");
+        assert!(resolve(&board.replace("ttyS0", "ttyS1"), SERVICE, GOOD).is_ok());
     }
 
     #[test]

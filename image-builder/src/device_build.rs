@@ -95,8 +95,10 @@ pub fn build(
         let cargo = features.fold(cargo, |cargo, feature| cargo.args(["--features", feature]));
         cargo.arg("--target-dir").arg(&target_folder).arg("--config").arg(&flags).run(progress)?;
         let built = target_folder.join(TARGET).join("device").join(program);
-        elf::check(&files::read(&built)?).map_err(|source| DeviceBuildError::Elf { path: built.clone(), source })?;
-        files::copy(&built, &to.join(program), 0o755)?;
+        let mut bytes = files::read(&built)?;
+        let checked = elf::check(&bytes).and_then(|()| elf::clear_unwinding(&mut bytes));
+        checked.map_err(|source| DeviceBuildError::Elf { path: built, source })?;
+        files::write_mode(&to.join(program), &bytes, 0o755)?;
     }
     Ok(())
 }
@@ -104,13 +106,8 @@ pub fn build(
 /// The target all devices of today have.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Flags for rustc, as cargo's configuration. Paths of this machine are mapped away: a program must be the same
-/// wherever it is built.
+/// Flags for rustc, as cargo's configuration.
 fn rust_flags(workspace: &Path, progress: &mut dyn Progress) -> Result<String, DeviceBuildError> {
-    let sysroot = Outside::new("rustc", "rustc-web").args(["--print", "sysroot"]).current_dir(workspace).run(progress)?;
-    let sysroot = String::from_utf8_lossy(&sysroot).trim().to_owned();
-    let cargo_home =
-        std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo"))).unwrap_or_default();
     let mut flags: Vec<String> = [
         "-Ctarget-feature=+crt-static",
         "-Crelocation-model=pic",
@@ -118,13 +115,28 @@ fn rust_flags(workspace: &Path, progress: &mut dyn Progress) -> Result<String, D
     ]
     .map(str::to_owned)
     .into();
+    flags.extend(mapped_paths(workspace, "/holdfast", progress)?);
+    Ok(target_flags(&flags))
+}
+
+/// Flags of rustc for the target, as cargo's configuration.
+pub fn target_flags(flags: &[String]) -> String {
+    let quoted: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
+    format!("target.{TARGET}.rustflags=[{}]", quoted.join(","))
+}
+
+/// Flags for rustc that map paths of this machine away, the workspace's to `name`: a program must be the same wherever it is
+/// built.
+pub fn mapped_paths(workspace: &Path, name: &str, progress: &mut dyn Progress) -> Result<Vec<String>, CommandError> {
+    let sysroot = Outside::new("rustc", "rustc-web").args(["--print", "sysroot"]).current_dir(workspace).run(progress)?;
+    let sysroot = String::from_utf8_lossy(&sysroot).trim().to_owned();
+    let cargo_home =
+        std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo"))).unwrap_or_default();
     // The last mapping that fits wins, so the longer paths come last.
-    let mut mapped = vec![(cargo_home, "/cargo"), (sysroot, "/rust"), (workspace.display().to_string(), "/holdfast")];
+    let mut mapped = vec![(cargo_home, "/cargo"), (sysroot, "/rust"), (workspace.display().to_string(), name)];
     mapped.retain(|(from, _)| !from.is_empty());
     mapped.sort_by_key(|(from, _)| from.len());
-    flags.extend(mapped.into_iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")));
-    let quoted: Vec<String> = flags.iter().map(|flag| format!("{flag:?}")).collect();
-    Ok(format!("target.{TARGET}.rustflags=[{}]", quoted.join(",")))
+    Ok(mapped.into_iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")).collect())
 }
 
 /// What we read of `cargo metadata`; the rest of it is cargo's own and may grow.

@@ -73,6 +73,14 @@ pub enum KeysError {
         /// What it should be.
         expected: u32,
     },
+    /// The keys were made before crash reports were, or the private one is kept elsewhere.
+    #[error("{} is not there, which crash reports are sealed with", path.display())]
+    NoCrashKey {
+        /// What is missing.
+        path: PathBuf,
+        /// What makes it; nothing where its public part is there, which it could not be made for.
+        commands: Vec<String>,
+    },
     /// A key file that is no key.
     #[error("{} is not {expected}", path.display())]
     Malformed {
@@ -119,6 +127,16 @@ impl Keys {
     /// Its public part (PEM).
     pub fn app_signing_public(&self) -> PathBuf {
         self.folder.join("app-signing.pub")
+    }
+
+    /// The private X25519 key (PKCS#8 PEM) that opens crash reports.
+    pub fn crash_report_key(&self) -> PathBuf {
+        self.folder.join("crash-report.key")
+    }
+
+    /// Its public part (PEM), which devices seal crash reports to.
+    pub fn crash_report_public(&self) -> PathBuf {
+        self.folder.join("crash-report.pub")
     }
 
     /// The CA (PEM) whose clients the device API accepts.
@@ -172,7 +190,8 @@ pub fn key_id(key: &VerifyingKey) -> String {
     hex(&Sha256::digest(key.as_bytes()))
 }
 
-/// Opens a folder that [`init`] made: all files there, and none of the private ones readable by others.
+/// Opens a folder that [`init`] made: all files there, and none of the private ones readable by others. The key of crash reports
+/// may be missing: older folders have none, and who builds images needs no private one.
 pub fn load(folder: &Path) -> Result<Keys, KeysError> {
     let keys = Keys { folder: folder.to_owned() };
     let private = [keys.app_signing_key(), keys.folder.join("api-ca.key")].into_iter();
@@ -183,7 +202,7 @@ pub fn load(folder: &Path) -> Result<Keys, KeysError> {
         .chain(Role::ALL.map(|role| keys.api_certificate(role)))
         .chain(SecureBootKey::ALL.map(|key| keys.secure_boot_certificate(key)));
     closed_to_others(folder, 0o700)?;
-    for path in private {
+    for path in private.chain([keys.crash_report_key()].into_iter().filter(|path| path.exists())) {
         closed_to_others(&path, 0o600)?;
     }
     match public.into_iter().find(|path| !path.exists()) {
@@ -228,6 +247,8 @@ fn make_all(keys: &Keys, progress: &mut dyn Progress) -> Result<(), KeysError> {
     files::write_mode(&maker.configuration, OPENSSL_CONFIGURATION.as_bytes(), 0o600)?;
     maker.key(&["-algorithm", "ED25519"], &keys.app_signing_key(), progress)?;
     maker.public_part(&keys.app_signing_key(), &keys.app_signing_public(), progress)?;
+    maker.key(&["-algorithm", "X25519"], &keys.crash_report_key(), progress)?;
+    maker.public_part(&keys.crash_report_key(), &keys.crash_report_public(), progress)?;
     for key in SecureBootKey::ALL {
         maker.key(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], &keys.secure_boot_key(key), progress)?;
         let subject = format!("/O=Holdfast/CN={}", key.stem());
@@ -337,7 +358,7 @@ authorityKeyIdentifier = keyid
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
+    use crate::{crash_key, progress::Silent};
 
     #[test]
     fn keys_are_made_once_and_only_their_owner_can_read_them() {
@@ -349,6 +370,8 @@ mod tests {
         }
         assert!(matches!(init(&folder, &mut Silent), Err(KeysError::Exists(_))));
         assert_eq!(keys.app_signer().unwrap().verifying_key(), ed25519_public(&keys.app_signing_public()).unwrap());
+        crash_key::private(&keys.crash_report_key()).unwrap();
+        crash_key::public(&keys.crash_report_public()).unwrap();
 
         let verify = Outside::new("openssl", "openssl").args(["verify", "-purpose", "sslclient", "-CAfile"]).arg(keys.api_ca());
         verify.arg(keys.api_certificate(Role::Viewer)).run(&mut Silent).unwrap();
@@ -358,8 +381,13 @@ mod tests {
         let subject = String::from_utf8(subject.run(&mut Silent).unwrap()).unwrap();
         assert!(subject.contains("OU = viewer"), "{subject}");
 
-        files::set_mode(&keys.app_signing_key(), 0o644).unwrap();
-        assert!(matches!(load(&folder), Err(KeysError::Open { .. })));
+        for key in [keys.app_signing_key(), keys.crash_report_key()] {
+            files::set_mode(&key, 0o644).unwrap();
+            assert!(matches!(load(&folder), Err(KeysError::Open { .. })));
+            files::set_mode(&key, 0o600).unwrap();
+        }
+        files::remove(&keys.crash_report_key()).unwrap();
+        load(&folder).unwrap();
         files::remove(&keys.app_signing_key()).unwrap();
         assert!(matches!(load(&folder), Err(KeysError::Missing(_))));
     }

@@ -5,11 +5,11 @@
 //! random number reaches an output; what would be random is a declared input or follows from content.
 //!
 //! The flow, one named step each ([`steps`]): [`kernel`] (built once, cached outside the tree) · [`device_build`] (the
-//! programs, each in a cargo call of its own, checked by [`elf`]) · [`data_template`] · [`root`] and [`mod@erofs`] ·
+//! programs, each in a cargo call of its own, checked by [`elf`]) · [`data_template`] · [`debugger`] · [`root`] and [`mod@erofs`] ·
 //! [`verity`] (hash tree) · [`cmdline`] (names the root by its hash) · [`uki`] ([`pe`], signed by [`authenticode`]) ·
 //! [`secure_boot`] (a virtual machine's firmware variables) · [`esp`] and [`disk`] · [`image_manifest`].
 //!
-//! The public face: [`build`], [`plan`], [`verify`], [`keys`], [`kernel::ensure`], [`fsverity::digest`]. [`description`]
+//! The public face: [`build`], [`plan`], [`verify`], [`keys`], [`crash_key`], [`kernel::ensure`], [`fsverity::digest`]. [`description`]
 //! reads what is to be built; [`progress`] tells what goes on; every outside command goes through [`command`], which
 //! shows it first.
 //!
@@ -22,7 +22,9 @@
 pub mod authenticode;
 pub mod cmdline;
 pub mod command;
+pub mod crash_key;
 pub mod data_template;
+pub mod debugger;
 pub mod description;
 pub mod device_build;
 pub mod disk;

@@ -74,6 +74,10 @@ impl Output {
         self.folder.join("verity.json")
     }
 
+    pub(crate) fn debugger(&self) -> PathBuf {
+        self.work().join("debugger")
+    }
+
     pub(crate) fn work(&self) -> PathBuf {
         self.folder.join("work")
     }

@@ -1,6 +1,7 @@
 //! The root's content: what is laid where, with which mode. Nothing of the building machine reaches it.
 
 use crate::{
+    crash_key,
     description::Resolved,
     files::{self, FileError},
     keys::{self, Keys, KeysError},
@@ -31,6 +32,8 @@ pub struct Content<'a> {
     pub programs: &'a Path,
     /// The data partition's template.
     pub data_template: &'a Path,
+    /// Folder of what apps are debugged with, if they may be.
+    pub debugger: Option<&'a Path>,
     /// Build time in seconds since 1970.
     pub build_time: u64,
 }
@@ -102,10 +105,21 @@ pub fn lay_out(content: &Content<'_>, tree: &Path) -> Result<(), RootError> {
     files::write(&at(places::SERVICES), &json("services.json", &content.resolved.services)?)?;
     files::write(&at(places::BOARD), &content.resolved.board)?;
     files::write(&at(places::NETWORK), &json("network.json", &content.resolved.description.network)?)?;
-    files::write(&at(places::SYSCTL), &sysctl(content.configuration)?)?;
+    files::write(&at(places::SYSCTL), &sysctl(content)?)?;
     files::write(&at(places::IMAGE), &json("image.json", &device_image(content))?)?;
     files::write(&at(places::TRUST), &json("trust.json", &trust(content)?)?)?;
     files::write(&at(places::API_CA), &api_ca(content)?)?;
+    if let Some(key) = crash_key(content.resolved, content.keys)? {
+        files::write(&at(places::CRASH_KEY), &key)?;
+    }
+    if let Some(debugger) = content.debugger {
+        let folder = at(places::DEBUG_TOOLS);
+        files::make_folder(&folder)?;
+        files::set_mode(&folder, 0o755)?;
+        for file in files::list(debugger)? {
+            files::copy(&file, &folder.join(file.file_name().unwrap_or_default()), 0o755)?;
+        }
+    }
     Ok(files::copy(content.data_template, &at(places::DATA_TEMPLATE), 0o644)?)
 }
 
@@ -118,14 +132,26 @@ fn device_image(content: &Content<'_>) -> DeviceImage {
         platform_abi: places::PLATFORM_ABI,
         test: description.test,
         downgrade: description.downgrade,
+        debug: description.debug,
+        defer_updates: description.defer_updates,
+        time_zone: description.time_zone.clone(),
     }
 }
 
-fn sysctl(configuration: &Path) -> Result<Vec<u8>, RootError> {
-    let file = configuration.join("sysctl.json");
+/// The table as it is written, unless apps may be debugged: that takes ptrace, by a process of its own children.
+fn sysctl(content: &Content<'_>) -> Result<Vec<u8>, RootError> {
+    let file = content.configuration.join("sysctl.json");
     let bytes = files::read(&file)?;
-    SysctlTable::parse(&bytes).map_err(|source| RootError::Sysctl { file, source })?;
-    Ok(bytes)
+    let mut table = SysctlTable::parse(&bytes).map_err(|source| RootError::Sysctl { file, source })?;
+    if content.debugger.is_none() {
+        return Ok(bytes);
+    }
+    for setting in table.settings.iter_mut().filter(|setting| setting.key.as_str() == "kernel.yama.ptrace_scope") {
+        setting.value = "1".to_owned();
+        setting.reason =
+            "This image lets apps be debugged: who starts a process may trace it, if its filter lets it trace.".to_owned();
+    }
+    json("sysctl.json", &table)
 }
 
 fn trust(content: &Content<'_>) -> Result<TrustStore, RootError> {
@@ -158,6 +184,18 @@ fn api_ca(content: &Content<'_>) -> Result<Vec<u8>, RootError> {
         Ok(chain) if !chain.is_empty() => Ok(bytes),
         _ => Err(RootError::Certificate(path)),
     }
+}
+
+/// The key that crash reports are sealed to, in an image that makes some.
+pub fn crash_key(resolved: &Resolved, keys: &Keys) -> Result<Option<[u8; crash_key::LENGTH]>, KeysError> {
+    if !resolved.has_crash_reporter() {
+        return Ok(None);
+    }
+    match &resolved.description.crash_key {
+        Some(path) => crash_key::public(&resolved.beside(path)),
+        None => crash_key::public_of(keys),
+    }
+    .map(Some)
 }
 
 fn json<T: Serialize>(name: &'static str, value: &T) -> Result<Vec<u8>, RootError> {

@@ -6,6 +6,7 @@ use crate::{
     cmdline::{CommandLine, CommandLineError},
     command::{CommandError, Outside},
     data_template::{self, DataTemplateError},
+    debugger::{self, DebuggerError},
     description::{DescriptionError, Resolved},
     device_build::{self, DeviceBuildError, Variant},
     disk::{self, DiskError, Layout},
@@ -13,7 +14,7 @@ use crate::{
     esp,
     files::{self, FileError},
     image_manifest::{self, Entry, ImageManifest, ManifestError},
-    kernel::{self, Configuration, Kernel, KernelError, KernelRequest},
+    kernel::{self, Kernel, KernelError, KernelRequest},
     keys::{self, Keys, KeysError, SecureBootKey},
     output::Output,
     progress::{Progress, StepProgress},
@@ -90,6 +91,9 @@ pub enum BuildError {
     /// The data partition's template.
     #[error(transparent)]
     DataTemplate(#[from] DataTemplateError),
+    /// What apps are debugged with.
+    #[error(transparent)]
+    Debugger(#[from] DebuggerError),
     /// The root's content.
     #[error(transparent)]
     Root(#[from] RootError),
@@ -161,12 +165,7 @@ pub fn build(options: &BuildOptions, progress: &mut dyn Progress) -> Result<Buil
 /// The steps that [`build`] would run. Reads and checks the description, runs nothing.
 pub fn plan(options: &BuildOptions) -> Result<Vec<PlannedStep>, BuildError> {
     let resolved = Resolved::load(&options.workspace, &options.description)?;
-    let places = Places {
-        options,
-        output: Output::new(&options.output),
-        kernel: resolved.description.kernel,
-        services: resolved.services.services.iter().map(|s| s.name.to_string()).collect(),
-    };
+    let places = Places { options, output: Output::new(&options.output), resolved: &resolved };
     Ok(STEPS
         .iter()
         .map(|step| PlannedStep {
@@ -191,8 +190,7 @@ struct Step {
 struct Places<'a> {
     options: &'a BuildOptions,
     output: Output,
-    kernel: Configuration,
-    services: Vec<String>,
+    resolved: &'a Resolved,
 }
 
 impl Places<'_> {
@@ -203,6 +201,17 @@ impl Places<'_> {
     fn key(&self, name: &str) -> PathBuf {
         self.options.keys.join(name)
     }
+
+    /// Of an image that makes crash reports.
+    fn crash_key(&self) -> Option<PathBuf> {
+        let named = self.resolved.description.crash_key.as_ref().map(|path| self.resolved.beside(path));
+        self.resolved.has_crash_reporter().then(|| named.unwrap_or_else(|| self.key("crash-report.pub")))
+    }
+
+    /// Of an image that lets apps be debugged.
+    fn tracer(&self) -> Option<PathBuf> {
+        self.resolved.description.debug.map(|_| debugger::tracer(&self.options.workspace))
+    }
 }
 
 const STEPS: [Step; 11] = [
@@ -210,7 +219,7 @@ const STEPS: [Step; 11] = [
         name: "kernel",
         text: "Build the kernel, or take it from the cache",
         inputs: |p| {
-            let files = p.kernel.files().iter().chain(&["seeds.json"]);
+            let files = p.resolved.description.kernel.files().iter().chain(&["seeds.json"]);
             files.map(|name| p.configuration("kernel").join(name)).collect()
         },
         outputs: |p| vec![p.output.kernel(), p.output.kernel_config()],
@@ -234,12 +243,15 @@ const STEPS: [Step; 11] = [
         name: "root",
         text: "Lay out the root and pack it as EROFS",
         inputs: |p| {
-            let rows = p.services.iter().map(|name| p.configuration(&format!("services/{name}.json")));
+            let services = p.resolved.services.services.iter();
+            let rows = services.map(|service| p.configuration(&format!("services/{}.json", service.name)));
             let keys = ["app-signing.pub", "api-ca.pem"].map(|name| p.key(name));
             [p.options.description.clone(), p.configuration("sysctl.json"), p.output.programs(), p.output.data_template()]
                 .into_iter()
                 .chain(rows)
                 .chain(keys)
+                .chain(p.crash_key())
+                .chain(p.tracer())
                 .collect()
         },
         outputs: |p| vec![p.output.erofs()],
@@ -322,6 +334,8 @@ impl Context {
     fn open(options: &BuildOptions, progress: &mut dyn Progress) -> Result<Self, BuildError> {
         let resolved = Resolved::load(&options.workspace, &options.description)?;
         let keys = keys::load(&options.keys)?;
+        // Keys of an earlier version lack it: told now, not after minutes of building.
+        root::crash_key(&resolved, &keys)?;
         let build_time = match options.build_time {
             Some(time) => time,
             None => time_of_last_commit(&options.workspace, progress)?,
@@ -375,6 +389,10 @@ fn make_programs(context: &Context, progress: &mut dyn Progress) -> Result<(), B
 }
 
 fn make_root(context: &Context, progress: &mut dyn Progress) -> Result<(), BuildError> {
+    let debugger = context.resolved.description.debug.map(|_| context.output.debugger());
+    if let Some(folder) = &debugger {
+        debugger::make(&context.options.workspace, folder, progress)?;
+    }
     let (programs, data_template, tree) = (context.output.programs(), context.output.data_template(), context.output.tree());
     let content = Content {
         resolved: &context.resolved,
@@ -382,6 +400,7 @@ fn make_root(context: &Context, progress: &mut dyn Progress) -> Result<(), Build
         configuration: &context.configuration(),
         programs: &programs,
         data_template: &data_template,
+        debugger: debugger.as_deref(),
         build_time: context.build_time,
     };
     root::lay_out(&content, &tree)?;

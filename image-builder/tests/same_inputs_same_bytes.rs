@@ -5,20 +5,20 @@
 //! the same with all that is real.
 
 use image_builder::{
-    Silent,
+    BuildOptions, Silent,
     authenticode::Signer,
     cmdline::CommandLine,
-    data_template,
+    crash_key, data_template,
     description::Resolved,
     disk::{self, Layout},
     erofs, esp, files,
-    keys::{self, SecureBootKey},
-    root::{self, Content},
+    keys::{self, KeysError, SecureBootKey},
+    root::{self, Content, RootError},
     secure_boot,
     uki::{self, Parts},
     verity,
 };
-use manifest::names::Sha256Hex;
+use manifest::{names::Sha256Hex, places};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -47,6 +47,98 @@ fn another_folder_time_umask_and_user_change_nothing() {
     assert_eq!(first, image_as_other_user(elsewhere.path(), &there));
 }
 
+#[test]
+fn a_root_holds_the_raw_key_of_crash_reports_that_the_description_names_or_the_keys_folder_has() {
+    let folder = tempfile::tempdir().unwrap();
+    make_inputs(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    files::write(&at("template"), b"").unwrap();
+    let keys = keys::load(&at("keys")).unwrap();
+    let other = keys::init(&at("other"), &mut Silent).unwrap();
+    let mut resolved = Resolved::load(&at("repository"), &at("repository/boards/images/qemu.json")).unwrap();
+    let mut laid = |named: Option<PathBuf>| {
+        resolved.description.crash_key = named;
+        let content = Content {
+            resolved: &resolved,
+            keys: &keys,
+            configuration: &at("repository/buildroot-config"),
+            programs: &at("programs"),
+            data_template: &at("template"),
+            debugger: None,
+            build_time: BUILD_TIME,
+        };
+        root::lay_out(&content, &at("tree"))?;
+        files::read(&at("tree").join(places::CRASH_KEY.trim_start_matches('/'))).map_err(RootError::from)
+    };
+    assert_eq!(laid(None).unwrap(), crash_key::public_of(&keys).unwrap());
+    assert_eq!(laid(Some(other.crash_report_public())).unwrap(), crash_key::public_of(&other).unwrap());
+    assert!(matches!(laid(Some(other.app_signing_public())), Err(RootError::Keys(KeysError::Malformed { .. }))));
+    files::remove(&keys.crash_report_public()).unwrap();
+    assert!(matches!(laid(None), Err(RootError::Keys(KeysError::NoCrashKey { .. }))));
+}
+
+#[test]
+fn an_image_without_crash_reporter_needs_no_key_of_crash_reports_and_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    make_inputs(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    files::write(&at("template"), b"").unwrap();
+    let keys = keys::load(&at("keys")).unwrap();
+    files::remove(&keys.crash_report_public()).unwrap();
+    let mut resolved = Resolved::load(&at("repository"), &at("repository/boards/images/qemu.json")).unwrap();
+    resolved.services.services.retain(|service| service.name.as_str() != "crash-reporter");
+    let content = Content {
+        resolved: &resolved,
+        keys: &keys,
+        configuration: &at("repository/buildroot-config"),
+        programs: &at("programs"),
+        data_template: &at("template"),
+        debugger: None,
+        build_time: BUILD_TIME,
+    };
+    root::lay_out(&content, &at("tree")).unwrap();
+    assert!(!at("tree").join(places::CRASH_KEY.trim_start_matches('/')).exists());
+}
+
+#[test]
+fn the_plan_names_the_crash_key_and_the_debuggers_source_where_an_image_needs_them() {
+    let folder = tempfile::tempdir().unwrap();
+    make_inputs(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    // The one row that names crash-reporter, so that there may be an image without it.
+    let monitor = at("repository/buildroot-config/services/security-monitor.json");
+    let row = files::read_text(&monitor).unwrap().replace("    \"crash-reporter\": [\n      \"report-threat\"\n    ],\n", "");
+    files::write(&monitor, row.as_bytes()).unwrap();
+    let description = at("repository/boards/images/qemu.json");
+    let text = files::read_text(&description).unwrap();
+    let inputs = |from: &str, to: &str| {
+        files::write(&description, text.replacen(from, to, 1).as_bytes()).unwrap();
+        let options = BuildOptions {
+            workspace: at("repository"),
+            description: description.clone(),
+            keys: at("keys"),
+            output: at("output"),
+            kernel_source: None,
+            build_time: Some(BUILD_TIME),
+            jobs: None,
+        };
+        let root = image_builder::plan(&options).unwrap().into_iter().find(|step| step.name == "root").unwrap();
+        root.inputs.into_iter().filter(|path| path.ends_with("tracer.c") || path.extension() == Some("pub".as_ref())).collect()
+    };
+    let (app, crash, tracer) = (at("keys/app-signing.pub"), at("keys/crash-report.pub"), at("repository/debugger/tracer.c"));
+    let named = at("repository/boards/images/vendor.pub");
+    let planned = [
+        ("", "", vec![&app, &crash, &tracer]),
+        ("\"product\"", "\"crash_key\":\"vendor.pub\",\"product\"", vec![&app, &named, &tracer]),
+        ("    \"crash-reporter\",\n", "", vec![&app, &tracer]),
+        ("  \"debug\": \"developer\",\n", "", vec![&app, &crash]),
+    ];
+    for (from, to, expected) in planned {
+        let found: Vec<PathBuf> = inputs(from, to);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{to}");
+    }
+}
+
 /// Digests of all parts, in order of making.
 fn image(folder: &Path) -> Vec<(String, Sha256Hex)> {
     let at = |name: &str| folder.join(name);
@@ -60,6 +152,7 @@ fn image(folder: &Path) -> Vec<(String, Sha256Hex)> {
         configuration: &configuration,
         programs: &at("programs"),
         data_template: &at("template"),
+        debugger: None,
         build_time: BUILD_TIME,
     };
     root::lay_out(&content, &at("tree")).unwrap();

@@ -1,74 +1,71 @@
-//! The board's hardware: the simulated GPIO chip where the board file has one, and who may open the device nodes.
+//! The board's hardware: who may open what the board file names. The rest of `/dev` and `/sys` stays root's.
 
 use crate::{
-    mounts,
     phases::Boot,
     problem::{self, Problem},
+    simulator,
 };
-use linux::{files, gpio};
-use manifest::{
-    board::{Board, GpioSimulator},
-    names::PeripheralName,
+use linux::{files, gpio, sysfs};
+use manifest::board::{
+    Board, Device, Entry,
+    device::{Access, DeviceFile},
 };
-use rustix::fs::{Gid, Mode, Uid, fchmod, fchown};
+use rustix::fs::{CWD, Gid, Mode, Uid, chmodat, chown, fchmod, fchown};
 use std::path::{Path, PathBuf};
 
-/// Whose the board's device nodes are.
+/// Whose the board's devices are.
 const OWNER: &str = "app-manager";
-/// gpio-sim's folder below configfs (Documentation/admin-guide/gpio/gpio-sim.rst).
-const SIMULATOR: &str = "gpio-sim";
-/// Most lines that a bank has.
-const LINES_LIMIT: u32 = 64;
 
-/// Makes the simulated chip, then gives the nodes of all chips that the board file names to their owner.
+/// uid and gid of [`OWNER`].
+type Owner = (Option<Uid>, Option<Gid>);
+
+/// Makes what is simulated, then gives everything that the board file names to its owner.
 pub fn prepare(boot: &mut Boot) -> Result<(), Problem> {
     let Some(board) = &boot.board else { return Ok(()) };
-    if let Some(simulator) = &board.simulator {
-        make_simulator(board, simulator)?;
-    }
-    let Some(owner) = boot.table()?.services.iter().find(|service| service.name.as_str() == OWNER) else { return Ok(()) };
+    let simulated = board.simulator.as_ref().map_or(Ok(()), |simulator| simulator::make(board, simulator));
+    let Some(owner) = boot.table()?.services.iter().find(|service| service.name.as_str() == OWNER) else { return simulated };
+    let owner = (Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)));
+    // What failed of one thing takes nothing from the others: only the apps that want it are refused.
+    problem::all([simulated, give_chips(board, owner), problem::all(board.devices(), |device| give(&device, owner))], |done| done)
+}
+
+fn give_chips(board: &Board, owner: Owner) -> Result<(), Problem> {
     let mut labels: Vec<&str> = board.gpio.iter().map(|line| line.chip.as_str()).collect();
     labels.sort_unstable();
     labels.dedup();
     problem::all(labels, |label| {
         let chip = gpio::open_chip(Path::new("/dev"), label).map_err(|e| Problem::Missing(format!("chip for the board: {e}")))?;
         let what = || format!("give chip `{label}` to {OWNER}");
-        fchown(&chip, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid))).map_err(Problem::kernel(what()))?;
+        fchown(&chip, owner.0, owner.1).map_err(Problem::kernel(what()))?;
         fchmod(&chip, Mode::RUSR | Mode::WUSR).map_err(Problem::kernel(what()))
     })
 }
 
-fn make_simulator(board: &Board, simulator: &GpioSimulator) -> Result<(), Problem> {
-    let chip = mounts::configfs()?.join(SIMULATOR).join(&simulator.label);
-    let bank = chip.join("bank0");
-    files::make_folder(&chip, 0o755)?;
-    files::make_folder(&bank, 0o755)?;
-    files::write_existing(bank.join("num_lines"), simulator.lines.min(LINES_LIMIT).to_string())?;
-    files::write_existing(bank.join("label"), &simulator.label)?;
-    for line in simulated_lines(board, simulator) {
-        let folder = bank.join(format!("line{}", line.1));
-        files::make_folder(&folder, 0o755)?;
-        files::write_existing(folder.join("name"), line.0.as_str())?;
+fn give(device: &Device, owner: Owner) -> Result<(), Problem> {
+    let entry = device.lookup().map(|lookup| sysfs::entry(lookup.folder.as_ref(), lookup.attribute, &lookup.value));
+    let entry = entry.transpose().map_err(|e| Problem::Missing(format!("${}: {e}", device.name)))?.unwrap_or_default();
+    if let Entry::Pwm(chip) = &device.entry {
+        for channel in &chip.channels {
+            // Without it the channel has no folder. A second time it would be refused.
+            if !Path::new("/sys/class/pwm").join(&entry).join(format!("pwm{channel}")).exists() {
+                files::write_existing(format!("/sys/class/pwm/{entry}/export"), channel.to_string())?;
+            }
+        }
     }
-    Ok(files::write_existing(chip.join("live"), "1")?)
+    problem::all(device.files().into_iter().filter(|file| file.access != Access::Read), |file| give_file(&file, &entry, owner))
 }
 
-fn simulated_lines<'a>(board: &'a Board, simulator: &'a GpioSimulator) -> impl Iterator<Item = (&'a PeripheralName, u32)> {
-    board
-        .gpio
-        .iter()
-        .filter(|line| line.chip == simulator.label && line.line < simulator.lines)
-        .map(|line| (&line.name, line.line))
-}
-
-/// The file that sets the level of each simulated line, by the line's name.
-pub fn pull_files(board: &Board) -> Result<Vec<(String, PathBuf)>, Problem> {
-    let Some(simulator) = &board.simulator else { return Ok(Vec::new()) };
-    let chip = Path::new("/sys/kernel/config").join(SIMULATOR).join(&simulator.label);
-    let device = files::read_line(chip.join("dev_name"))?;
-    let name = files::read_line(chip.join("bank0/chip_name"))?;
-    let folder = Path::new("/sys/devices/platform").join(device).join(name);
-    Ok(simulated_lines(board, simulator)
-        .map(|(name, line)| (name.as_str().to_owned(), folder.join(format!("sim_gpio{line}/pull"))))
-        .collect())
+fn give_file(file: &DeviceFile, entry: &str, owner: Owner) -> Result<(), Problem> {
+    let paths: Vec<PathBuf> = file.paths.iter().map(|path| PathBuf::from(path.replace('*', entry))).collect();
+    let Some(path) = paths.iter().find(|path| path.exists()) else {
+        return Err(Problem::Missing(format!(
+            "{} for {}",
+            paths.first().cloned().unwrap_or_default().display(),
+            file.descriptor
+        )));
+    };
+    // By name: to open a watchdog is to start it.
+    let what = || format!("give {} to {OWNER}", path.display());
+    chown(path, owner.0, owner.1).map_err(Problem::kernel(what()))?;
+    chmodat(CWD, path, Mode::RUSR | Mode::WUSR, rustix::fs::AtFlags::empty()).map_err(Problem::kernel(what()))
 }

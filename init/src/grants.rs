@@ -1,9 +1,9 @@
 //! What a service is started with: the descriptors that its row names, its environment, its ids and capabilities.
 
 use crate::{
-    board, cgroups,
+    cgroups,
     problem::Problem,
-    sockets,
+    simulator, sockets,
     sys::{self, ChildPlan},
 };
 use linux::{files, process::CapabilitySet};
@@ -52,6 +52,7 @@ pub fn plan(service: &Service, around: Surroundings<'_>) -> Result<ChildPlan, Pr
         uid: service.uid,
         gid: service.gid,
         capabilities: capabilities(&service.capabilities),
+        children_core: service.children_core.0,
         failure: above(around.failure)?,
     })
 }
@@ -78,7 +79,7 @@ fn descriptors(service: &Service, around: &Surroundings<'_>) -> Result<Vec<(Stri
                 }
             }
             DescriptorSource::SimulatedPulls => {
-                for (line, path) in board::pull_files(around.board)? {
+                for (line, path) in simulator::pull_files(around.board)? {
                     opened.push((format!("pull-{line}"), copy(&files::open(path, OFlags::RDWR)?)?));
                 }
             }

@@ -5,6 +5,7 @@
 //!    ▲                  │ ended, late       │ ended            │ pinged: Ready again
 //!    └──── BackOff ◀────┴───────────────────┴──────────────────┘
 //! any ──stop──▶ Stopping ──ended──▶ Stopped             Disabled: not part of safe mode
+//! Ready ──finished──▶ Waiting: one that runs on demand has nothing left to do
 //! ```
 //!
 //! Times are since the kernel's start. An event that cannot happen in a state is an error value: it is logged and changes
@@ -15,7 +16,7 @@ use std::time::Duration;
 /// What a service is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Waits for what it needs.
+    /// Waits for what it needs; one that runs on demand also for somebody who asks.
     Waiting,
     /// Runs, and has not said READY=1.
     Starting {
@@ -68,6 +69,8 @@ pub enum Event {
     Pinged,
     /// Its process ended.
     Ended,
+    /// It runs on demand, was ready, and ended by itself with status 0.
+    Finished,
     /// Time passed.
     Tick,
     /// The device goes down.
@@ -152,6 +155,7 @@ pub fn transition(state: State, event: Event, now: Duration, rules: &Rules) -> R
         (S::Killed { .. } | S::Stopping { .. }, E::Pinged) => (state, Do::None),
 
         (S::Starting { .. } | S::Ready { .. } | S::Silent { .. } | S::Killed { .. }, E::Ended) => failed,
+        (S::Ready { .. }, E::Finished) => (S::Waiting, Do::None),
         (S::Starting { .. } | S::Ready { .. } | S::Silent { .. } | S::Killed { .. }, E::Stop) => stop,
 
         (S::BackOff { until }, E::Tick) if now >= until => (S::Waiting, Do::None),
@@ -203,6 +207,9 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// A run that was ready this long was no failure to start; the next wait is the first again.
 pub const STABLE: Duration = Duration::from_secs(60);
 
+/// A service on demand that ends sooner after it became ready has not served anybody: that is a failure.
+pub const WORTH_A_START: Duration = Duration::from_secs(1);
+
 /// How long to wait before the start after `failures` failures in a row: it doubles each time.
 pub fn back_off(failures: u32) -> Duration {
     FIRST_BACK_OFF.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(LONGEST_BACK_OFF)
@@ -238,12 +245,21 @@ mod tests {
         let fresh = S::Ready { since: s(100), ping_by: Some(s(115)) };
         let pinged = S::Ready { since: s(90), ping_by: Some(s(115)) };
         let silent = S::Silent { since: s(90) };
-        let events = [E::NeedsReady, E::StartFailed, E::SaidReady, E::Pinged, E::Ended, E::Tick, E::Stop];
+        let events = [E::NeedsReady, E::StartFailed, E::SaidReady, E::Pinged, E::Ended, E::Finished, E::Tick, E::Stop];
         // One row per state, one column per event in the order above; None is impossible.
-        let table: [(State, [After; 7]); 9] = [
+        let table: [(State, [After; 8]); 9] = [
             (
                 S::Waiting,
-                [Some((STARTING, Do::Spawn)), None, None, None, None, Some((S::Waiting, Do::None)), Some((S::Stopped, Do::None))],
+                [
+                    Some((STARTING, Do::Spawn)),
+                    None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    Some((S::Waiting, Do::None)),
+                    Some((S::Stopped, Do::None)),
+                ],
             ),
             (
                 STARTING,
@@ -253,6 +269,7 @@ mod tests {
                     Some((fresh, Do::None)),
                     Some((STARTING, Do::None)),
                     Some((off, Do::Failed)),
+                    None,
                     Some((STARTING, Do::None)),
                     Some((STOPPING, Do::Terminate)),
                 ],
@@ -265,6 +282,7 @@ mod tests {
                     Some((READY, Do::None)),
                     Some((pinged, Do::None)),
                     Some((off, Do::Failed)),
+                    Some((S::Waiting, Do::None)),
                     Some((READY, Do::None)),
                     Some((STOPPING, Do::Terminate)),
                 ],
@@ -277,6 +295,7 @@ mod tests {
                     Some((silent, Do::None)),
                     Some((pinged, Do::None)),
                     Some((off, Do::Failed)),
+                    None,
                     Some((silent, Do::None)),
                     Some((STOPPING, Do::Terminate)),
                 ],
@@ -289,11 +308,12 @@ mod tests {
                     Some((killed, Do::None)),
                     Some((killed, Do::None)),
                     Some((off, Do::Failed)),
+                    None,
                     Some((killed, Do::None)),
                     Some((STOPPING, Do::Terminate)),
                 ],
             ),
-            (off, [None, None, None, None, None, Some((off, Do::None)), Some((S::Stopped, Do::None))]),
+            (off, [None, None, None, None, None, None, Some((off, Do::None)), Some((S::Stopped, Do::None))]),
             (
                 STOPPING,
                 [
@@ -302,12 +322,13 @@ mod tests {
                     Some((STOPPING, Do::None)),
                     Some((STOPPING, Do::None)),
                     Some((S::Stopped, Do::None)),
+                    None,
                     Some((STOPPING, Do::None)),
                     Some((STOPPING, Do::None)),
                 ],
             ),
-            (S::Stopped, [None, None, None, None, None, Some((S::Stopped, Do::None)), Some((S::Stopped, Do::None))]),
-            (S::Disabled, [None, None, None, None, None, Some((S::Disabled, Do::None)), Some((S::Disabled, Do::None))]),
+            (S::Stopped, [None, None, None, None, None, None, Some((S::Stopped, Do::None)), Some((S::Stopped, Do::None))]),
+            (S::Disabled, [None, None, None, None, None, None, Some((S::Disabled, Do::None)), Some((S::Disabled, Do::None))]),
         ];
         for (state, row) in table {
             for (event, expected) in events.into_iter().zip(row) {

@@ -9,7 +9,8 @@
 //! `ipc::messages::init`. It has no filter and no domain of its own, because its children would inherit them.
 //!
 //! - [`phases`]: the boot; each phase is a module of its own below ([`mounts`], [`documents`], [`sysctl`], [`time`],
-//!   [`network`], [`cgroups`], [`data`], [`entropy`], [`identity`], [`pstore`], [`boots`], [`board`], [`folders`], [`power`]).
+//!   [`network`], [`cgroups`], [`data`], [`entropy`], [`identity`], [`pstore`], [`boots`], [`board`] with
+//!   [`simulator`], [`folders`], [`power`]).
 //! - [`data`] with [`partition`], [`boot_block`], [`lay`]: the data partition.
 //! - [`supervise`]: the loop. [`life`]: what may happen to a service, as one table. [`service`]: one service;
 //!   [`grants`]: what it is started with; [`sockets`]: what it speaks through; [`sys`]: fork and exec.
@@ -45,6 +46,7 @@ mod pstore;
 mod reports;
 mod say;
 mod service;
+mod simulator;
 mod sockets;
 mod supervise;
 mod sys;

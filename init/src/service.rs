@@ -9,7 +9,7 @@ use crate::{
 };
 use linux::{
     clock, files,
-    pidfd::{self, Exit},
+    pidfd::{self, Ending, Exit},
 };
 use manifest::{
     api::{ServiceState, ServiceStatus},
@@ -36,6 +36,8 @@ pub struct Service {
     pub process: Option<Process>,
     /// Where it says that it is ready.
     pub notify: OwnedFd,
+    /// Whether somebody has connected to it since it began to wait: matters only where it runs on demand.
+    pub asked: bool,
     listener: Option<OwnedFd>,
     log: (OwnedFd, OwnedFd),
     generation: u64,
@@ -68,6 +70,7 @@ impl Service {
             state: if safe_mode && !row.in_safe_mode { State::Disabled } else { State::Waiting },
             notify: sockets::notify_socket(&row.name, row.uid, row.gid)?,
             log: sockets::log_pipe()?,
+            asked: false,
             listener,
             row,
             process: None,
@@ -83,6 +86,11 @@ impl Service {
     /// The end of its log that the monitor reads.
     pub fn log(&self) -> &OwnedFd {
         &self.log.0
+    }
+
+    /// Where it is connected to.
+    pub fn listener(&self) -> Option<&OwnedFd> {
+        self.listener.as_ref()
     }
 
     /// Lets `event` happen; the caller carries the effect out.
@@ -164,17 +172,24 @@ impl Service {
         cgroups::kill_rest(&self.row.name);
     }
 
-    /// Its process was reaped: keeps why it ended, and says it in words.
-    pub fn ended(&mut self, exit: Exit, now: Duration) -> String {
+    /// Its process was reaped: what that is for it, and, where it is a failure, in words.
+    pub fn ended(&mut self, exit: Exit, now: Duration) -> (Event, String) {
         let failed_step = self.process.take().and_then(|process| start_failure(&process.failure));
         // What it started ends with it: the next instance finds nobody in its group and nothing of it held.
         cgroups::kill_rest(&self.row.name);
+        // One that ends at once is in a loop: a connection that it does not take starts it again.
+        let served = self.state.ready_since().is_some_and(|since| now.saturating_sub(since) >= life::WORTH_A_START);
+        let was_ready = matches!(self.state, State::Ready { .. });
+        if self.row.on_demand && was_ready && served && self.kill_reason.is_none() && exit.ending == Ending::Exited(0) {
+            self.failures = 0;
+            return (Event::Finished, String::new());
+        }
         let why = match (failed_step, self.kill_reason) {
             (Some(step), _) => step,
             (None, Some(reason)) => format!("{reason} and was killed"),
             (None, None) => exit.ending.to_string(),
         };
-        self.fail(why, now)
+        (Event::Ended, self.fail(why, now))
     }
 
     /// Counts a failure and keeps its reason.
@@ -205,10 +220,10 @@ impl Service {
             pid: self.process.as_ref().and_then(|process| u32::try_from(process.pid).ok()),
             generation: self.generation,
             last_exit: self.last_exit.clone(),
-            status: if matches!(self.state, State::Silent { .. }) {
-                Some("does not answer its watchdog".into())
-            } else {
-                self.status.clone()
+            status: match self.state {
+                State::Silent { .. } => Some("does not answer its watchdog".into()),
+                State::Waiting if self.row.on_demand => Some("is started when it is asked".into()),
+                _ => self.status.clone(),
             },
             ready_at_ms: self.ready_at.map(|at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
         }

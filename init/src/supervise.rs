@@ -74,6 +74,7 @@ const MONITOR: u64 = 2;
 const POWER_KEYS: u64 = 1 << 8;
 const NOTIFY: u64 = 1 << 16;
 const ENDED: u64 = 1 << 17;
+const ASKED: u64 = 1 << 18;
 
 impl Supervisor {
     /// Takes over from the phases.
@@ -93,6 +94,11 @@ impl Supervisor {
         }
         for (service, token) in services.iter().zip(NOTIFY..) {
             watch(&service.notify, token)?;
+        }
+        for (service, token) in services.iter().zip(ASKED..) {
+            if let Some(listener) = service.listener().filter(|_| service.row.on_demand) {
+                watch(listener, token)?;
+            }
         }
         let server = answers::listen(table, &poller)?;
         let mut reports = Reports::default();
@@ -160,6 +166,7 @@ impl Supervisor {
                     self.server = Some(server);
                 }
             }
+            token if token >= ASKED => self.asked(token - ASKED),
             token if token >= ENDED => self.reap(),
             token if token >= NOTIFY => self.service_spoke(token - NOTIFY),
             token => {
@@ -209,8 +216,27 @@ impl Supervisor {
             let Some(index) = found else { continue };
             let now = service::now();
             let Some(service) = self.services.get_mut(index) else { continue };
-            let why = service.ended(exit, now);
-            self.happen(index, Event::Ended, &why);
+            let (event, why) = service.ended(exit, now);
+            self.happen(index, event, &why);
+        }
+    }
+
+    /// Somebody connected to a service that runs on demand. It accepts the connection itself; until it waits again, others
+    /// are not looked for.
+    fn asked(&mut self, index: u64) {
+        let Some(service) = usize::try_from(index).ok().and_then(|index| self.services.get_mut(index)) else { return };
+        service.asked = true;
+        if let Some(listener) = service.listener() {
+            told(self.poller.remove(listener).map_err(Problem::io("watch a socket no longer")));
+        }
+    }
+
+    /// A service on demand waits again: for the next connection, which may have come already.
+    fn wait_for_callers(&mut self, index: usize) {
+        let Some(service) = self.services.get_mut(index).filter(|service| service.row.on_demand) else { return };
+        service.asked = false;
+        if let (Some(listener), Ok(token)) = (service.listener(), u64::try_from(index)) {
+            told(self.poller.add(listener, ASKED + token).map_err(Problem::io("watch a socket")));
         }
     }
 
@@ -242,7 +268,10 @@ impl Supervisor {
             let state = self.services.iter().find(|service| service.row.name == *name).map(|service| service.state);
             matches!(state, Some(State::Ready { .. } | State::Disabled))
         };
-        self.services.get(index).is_some_and(|service| service.state == State::Waiting && service.row.needs.iter().all(met))
+        self.services.get(index).is_some_and(|service| {
+            let asked = service.asked || !service.row.on_demand;
+            service.state == State::Waiting && asked && service.row.needs.iter().all(met)
+        })
     }
 
     /// Lets an event happen to a service and carries out what follows. `why`: for an end, in words.
@@ -258,7 +287,9 @@ impl Supervisor {
             say::notice(format_args!("{} answers again", service.row.name));
             told(self.counters.as_mut().map_or(Ok(()), boots::Counters::going_on));
         }
+        let waits_again = before != State::Waiting && service.state == State::Waiting;
         match effect {
+            Effect::None if waits_again => self.wait_for_callers(index),
             Effect::None => {}
             Effect::Spawn => self.spawn(index),
             Effect::Terminate => service.terminate(),

@@ -35,6 +35,8 @@ pub struct ChildPlan {
     pub gid: u32,
     /// What to keep; none: everything, and privileges may be gained (the test image's probe).
     pub capabilities: Option<CapabilitySet>,
+    /// See [`manifest::service::Service::children_core`].
+    pub children_core: u64,
     /// Write end of the pipe that tells step and errno of a failure; closed by exec.
     pub failure: OwnedFd,
 }
@@ -109,7 +111,8 @@ fn become_service(
         return (2, e);
     }
     write_pid(listen_pid);
-    let limits = process::limit(Resource::Core, 0).and_then(|()| process::limit(Resource::Nofile, OPEN_FILES));
+    let limits =
+        process::limit_up_to(Resource::Core, 0, plan.children_core).and_then(|()| process::limit(Resource::Nofile, OPEN_FILES));
     if let Err(e) = limits {
         return (3, e);
     }
@@ -233,6 +236,7 @@ mod tests {
             uid: rustix::process::getuid().as_raw(),
             gid: rustix::process::getgid().as_raw(),
             capabilities: None,
+            children_core: 0,
             failure,
         }
     }

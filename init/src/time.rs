@@ -1,17 +1,14 @@
 //! The clock floor: a clock that is plainly wrong is put right before anything looks at it.
 //!
-//! The image cannot run before it was built, and a device does not run one image for [`LIFETIME`]: a clock before the
+//! The image cannot run before it was built, and a device does not run one image for fifteen years: a clock before the
 //! first or after the second is a dead battery's. Within these bounds the time last seen, which init saves every hour and
 //! on the way down, is the better floor. Both are only floors: a time server may set the clock to any time later.
 
 use crate::{phases::Boot, problem::Problem, say};
 use linux::{clock, files};
-use manifest::{api::EventKind, places};
+use manifest::{api::EventKind, image::DeviceImage, places};
 use rustix::time::{ClockId, Timespec, clock_settime};
-use std::time::Duration;
-
-/// Longer than any image runs without an update: a clock further from its build is wrong.
-const LIFETIME: Duration = Duration::from_secs(15 * 366 * 24 * 3600);
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Where the clock starts.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,10 +19,9 @@ enum Start {
     SetTo(u64),
 }
 
-fn start(now: u64, built: u64, last_seen: Option<u64>) -> Start {
-    let latest = built.saturating_add(LIFETIME.as_secs());
-    let floor = last_seen.filter(|seen| (built..=latest).contains(seen)).unwrap_or(built);
-    if (floor..=latest).contains(&now) { Start::Kept } else { Start::SetTo(floor) }
+fn start(now: u64, plausible: &RangeInclusive<u64>, last_seen: Option<u64>) -> Start {
+    let floor = last_seen.filter(|seen| plausible.contains(seen)).unwrap_or(*plausible.start());
+    if plausible.contains(&now) && now >= floor { Start::Kept } else { Start::SetTo(floor) }
 }
 
 /// First phase: before the first file is written.
@@ -45,9 +41,9 @@ pub fn raise_to_last_seen(boot: &mut Boot) -> Result<(), Problem> {
 }
 
 fn raise(boot: &mut Boot, last_seen: Option<u64>) -> Result<(), Problem> {
-    let built = boot.image.as_ref().map_or(0, |image| image.build_time);
+    let plausible = boot.image.as_ref().map_or(0..=u64::MAX, DeviceImage::plausible_times);
     let now = now();
-    if let Start::SetTo(floor) = start(now, built, last_seen) {
+    if let Start::SetTo(floor) = start(now, &plausible, last_seen) {
         let time = Timespec { tv_sec: i64::try_from(floor).unwrap_or(i64::MAX), tv_nsec: 0 };
         clock_settime(ClockId::Realtime, time).map_err(Problem::kernel("set the clock"))?;
         match last_seen {
@@ -86,19 +82,24 @@ mod tests {
 
     const BUILT: u64 = 1_764_000_000; // November 2025
 
+    fn plausible(built: u64) -> RangeInclusive<u64> {
+        let text = format!(r#"{{"name":"T","version":"1","build_time":{built},"platform_abi":1}}"#);
+        DeviceImage::parse(text.as_bytes()).unwrap().plausible_times()
+    }
+
     #[test]
     fn a_clock_before_the_floor_or_after_the_images_lifetime_is_put_to_the_floor() {
-        assert_eq!(start(0, BUILT, None), Start::SetTo(BUILT));
-        assert_eq!(start(2_366_841_600, BUILT, None), Start::SetTo(BUILT)); // 2045
-        assert_eq!(start(BUILT + 10, BUILT, None), Start::Kept);
-        assert_eq!(start(BUILT + 10, BUILT, Some(BUILT + 100)), Start::SetTo(BUILT + 100));
-        assert_eq!(start(BUILT + 1000, BUILT, Some(BUILT + 100)), Start::Kept);
+        assert_eq!(start(0, &plausible(BUILT), None), Start::SetTo(BUILT));
+        assert_eq!(start(2_366_841_600, &plausible(BUILT), None), Start::SetTo(BUILT)); // 2045
+        assert_eq!(start(BUILT + 10, &plausible(BUILT), None), Start::Kept);
+        assert_eq!(start(BUILT + 10, &plausible(BUILT), Some(BUILT + 100)), Start::SetTo(BUILT + 100));
+        assert_eq!(start(BUILT + 1000, &plausible(BUILT), Some(BUILT + 100)), Start::Kept);
     }
 
     #[test]
     fn a_time_last_seen_that_cannot_be_is_no_floor() {
-        assert_eq!(start(BUILT + 10, BUILT, Some(2_366_841_600)), Start::Kept);
-        assert_eq!(start(BUILT + 10, BUILT, Some(3)), Start::Kept);
-        assert_eq!(start(u64::MAX, u64::MAX, Some(u64::MAX)), Start::Kept);
+        assert_eq!(start(BUILT + 10, &plausible(BUILT), Some(2_366_841_600)), Start::Kept);
+        assert_eq!(start(BUILT + 10, &plausible(BUILT), Some(3)), Start::Kept);
+        assert_eq!(start(u64::MAX, &plausible(u64::MAX), Some(u64::MAX)), Start::Kept);
     }
 }

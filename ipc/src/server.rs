@@ -106,6 +106,11 @@ impl Server {
         token >= Self::LISTENER
     }
 
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Handles a readable token: accepts, or receives one packet.
     pub fn receive<Q: Request>(&mut self, token: u64, poller: &Poller) -> Incoming<Q> {
         if token == Self::LISTENER {

@@ -26,7 +26,15 @@ pub struct Running {
 #[derive(Default)]
 pub struct Instances {
     running: BTreeMap<Instance, Running>,
-    exited: VecDeque<Exited>,
+    exited: VecDeque<Ended>,
+}
+
+/// What is told of an instance that has ended: how, and its core file if there is one.
+pub struct Ended {
+    /// How.
+    pub exited: Exited,
+    /// Readable.
+    pub core: Option<OwnedFd>,
 }
 
 impl Instances {
@@ -50,9 +58,8 @@ impl Instances {
         self.running.len() + self.exited.len()
     }
 
-    /// Reaps an instance if it has ended, and tells how, with what is left of it; what it told stays until it is
-    /// acknowledged.
-    pub fn reap(&mut self, instance: &Instance) -> Option<(Exited, Running)> {
+    /// Reaps an instance if it has ended, and tells how, with what is left of it; that stays until it is acknowledged.
+    pub fn reap(&mut self, instance: &Instance) -> Option<(&Ended, Running)> {
         let running = self.running.get(instance)?;
         let exit = match pidfd::reap(&running.child.pidfd) {
             Ok(exit) => running.child.ending(exit?),
@@ -62,20 +69,24 @@ impl Instances {
             }
         };
         let running = self.running.remove(instance)?;
-        let exited = message(instance.clone(), &exit);
-        self.exited.push_back(exited.clone());
-        Some((exited, running))
+        let core = if exit.dumped { running.child.core() } else { Ok(None) };
+        let core = core.unwrap_or_else(|e| {
+            linux::log::warning(format!("the core file of {instance} cannot be read: {e}"));
+            None
+        });
+        self.exited.push_back(Ended { exited: message(instance.clone(), &exit), core });
+        Some((self.exited.back()?, running))
     }
 
     /// Forgets an exit. False if there is none of that instance.
     pub fn acknowledge(&mut self, instance: &Instance) -> bool {
         let before = self.exited.len();
-        self.exited.retain(|exited| exited.instance != *instance);
+        self.exited.retain(|ended| ended.exited.instance != *instance);
         self.exited.len() < before
     }
 
     /// Exits that wait for acknowledgement, oldest first.
-    pub fn exited(&self) -> impl Iterator<Item = &Exited> {
+    pub fn exited(&self) -> impl Iterator<Item = &Ended> {
         self.exited.iter()
     }
 

@@ -5,6 +5,7 @@
 //! - Each descriptor is what the plan says: an image open for reading, the control group that bears the instance's name,
 //!   both ends of two pipes, a socket; nothing granted is a folder or a disk.
 //! - The filter is built from profiles for apps, the mandatory one among them.
+//! - No app is debugged unless the verified image itself says that apps may be.
 //!
 //! The rest (paths, texts, limits, contradictions) `sandbox` refuses by itself, and the layers have no switch.
 
@@ -32,6 +33,17 @@ pub struct Descriptors {
     pub kept: [OwnedFd; 3],
     /// What the app is passed.
     pub granted: Vec<(String, OwnedFd)>,
+    /// Where a debugger is spoken with, if one is to start the app.
+    pub debugger: Option<OwnedFd>,
+}
+
+/// Whether apps may be debugged, as the image says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debug {
+    /// By nobody.
+    Refused,
+    /// By whom device-api lets.
+    Allowed,
 }
 
 /// The profile that every app's filter has.
@@ -62,14 +74,14 @@ pub fn check_uid(uid: u32) -> Result<(), Refusal> {
 }
 
 /// Takes the plan's descriptors apart: each kind once, and each what it should be.
-pub fn sort(plan: &Plan, descriptors: Vec<OwnedFd>) -> Result<Descriptors, Refusal> {
+pub fn sort(plan: &Plan, descriptors: Vec<OwnedFd>, debug: Debug) -> Result<Descriptors, Refusal> {
     if descriptors.len() != plan.descriptors.len() {
         return Err(refused(format!("{} descriptors came, {} are named", descriptors.len(), plan.descriptors.len())));
     }
-    let mut single: [Option<OwnedFd>; 7] = [const { None }; 7];
+    let mut single: [Option<OwnedFd>; 8] = [const { None }; 8];
     let mut granted = Vec::new();
     for (kind, fd) in plan.descriptors.iter().zip(descriptors) {
-        let [image, cgroup, stdout, stderr, stdout_read, stderr_read, notify] = &mut single;
+        let [image, cgroup, stdout, stderr, stdout_read, stderr_read, notify, debugger] = &mut single;
         let place = match kind {
             PlanDescriptor::Image => image,
             PlanDescriptor::Cgroup => cgroup,
@@ -78,6 +90,10 @@ pub fn sort(plan: &Plan, descriptors: Vec<OwnedFd>) -> Result<Descriptors, Refus
             PlanDescriptor::StdoutRead => stdout_read,
             PlanDescriptor::StderrRead => stderr_read,
             PlanDescriptor::Notify => notify,
+            PlanDescriptor::Debugger if debug == Debug::Refused => {
+                return Err(refused("this image lets nobody debug apps".to_owned()));
+            }
+            PlanDescriptor::Debugger => debugger,
             PlanDescriptor::Granted(name) => {
                 check_granted(name, fd.as_fd())?;
                 granted.push((name.clone(), fd));
@@ -88,7 +104,8 @@ pub fn sort(plan: &Plan, descriptors: Vec<OwnedFd>) -> Result<Descriptors, Refus
             return Err(refused(format!("two descriptors are {kind:?}")));
         }
     }
-    let [Some(image), Some(cgroup), Some(stdout), Some(stderr), Some(stdout_read), Some(stderr_read), Some(notify)] = single
+    let [Some(image), Some(cgroup), Some(stdout), Some(stderr), Some(stdout_read), Some(stderr_read), Some(notify), debugger] =
+        single
     else {
         return Err(refused(
             "image, control group, both ends of stdout and stderr and the notify socket must be there".to_owned(),
@@ -98,10 +115,14 @@ pub fn sort(plan: &Plan, descriptors: Vec<OwnedFd>) -> Result<Descriptors, Refus
     check_cgroup(cgroup.as_fd(), plan)?;
     check_pipe("stdout", stdout.as_fd(), stdout_read.as_fd())?;
     check_pipe("stderr", stderr.as_fd(), stderr_read.as_fd())?;
-    if FileType::from_raw_mode(status(notify.as_fd())?.st_mode) != FileType::Socket {
-        return Err(refused("the notify socket is no socket".to_owned()));
+    for (name, socket) in [("notify", Some(&notify)), ("debugger's", debugger.as_ref())] {
+        if let Some(socket) = socket
+            && FileType::from_raw_mode(status(socket.as_fd())?.st_mode) != FileType::Socket
+        {
+            return Err(refused(format!("the {name} socket is no socket")));
+        }
     }
-    Ok(Descriptors { image, cgroup, stdout, stderr, kept: [stdout_read, stderr_read, notify], granted })
+    Ok(Descriptors { image, cgroup, stdout, stderr, kept: [stdout_read, stderr_read, notify], granted, debugger })
 }
 
 /// What an app is passed is a line, a port, a socket: never a folder to walk out of, never a whole disk.

@@ -2,7 +2,8 @@
 
 use crate::{
     image,
-    instances::{self, Instances},
+    instances::{self, Ended, Instances},
+    invariants::Debug,
     refusal::Refusal,
     start,
     storage::{self, Storage},
@@ -13,7 +14,7 @@ use ipc::{
     client::Answer,
     messages::{
         Instance,
-        launcher::{Exited, Plan, Request, Started},
+        launcher::{Plan, Request, Started},
         monitor,
     },
 };
@@ -41,6 +42,7 @@ pub struct Launcher {
     pub instances: Instances,
     pub devices: Devices,
     pub networks: Networks,
+    pub debug: Debug,
     pub watched: Watched,
     pub subscriber: Option<Subscriber>,
 }
@@ -189,7 +191,8 @@ impl Launcher {
         if self.instances.count() >= instances::LIMIT {
             return Err(Refusal::TooMany(self.instances.count()));
         }
-        let running = start::start(&self.verdicts, &self.storage, &self.devices, self.networks.take(), plan, descriptors)?;
+        let (devices, network) = (&self.devices, self.networks.take());
+        let running = start::start(&self.verdicts, &self.storage, devices, network, self.debug, plan, descriptors)?;
         // If it cannot be watched, dropping it does not end it: kill it.
         match self.watch(running.child.pidfd.as_fd()) {
             Ok(watched) => self.watched.tokens.insert(watched, Process::Instance(plan.instance.clone())),
@@ -222,16 +225,9 @@ impl Launcher {
         self.server.answer(token, &Answer::Ok(page), &descriptors);
         self.subscriber = Some(Subscriber { connection: token, last, complete });
         if complete {
-            let waiting: Vec<Exited> = self.instances.exited().cloned().collect();
-            waiting.iter().for_each(|exited| self.push(exited));
-        }
-    }
-
-    /// Tells the subscriber of an exit. One that is gone asks again when it is back.
-    fn push(&mut self, exited: &Exited) {
-        let Some(one) = self.subscriber.as_ref().filter(|one| one.complete) else { return };
-        if !self.server.push(one.connection, exited, &[]) {
-            self.subscriber = None;
+            for ended in self.instances.exited() {
+                push(&mut self.server, &mut self.subscriber, ended);
+            }
         }
     }
 
@@ -265,11 +261,11 @@ impl Launcher {
     fn ended(&mut self, token: u64) {
         match self.watched.tokens.get(&token) {
             Some(Process::Instance(instance)) => {
-                if let Some((exited, running)) = self.instances.reap(instance) {
+                if let Some((ended, running)) = self.instances.reap(instance) {
+                    linux::log::info(format!("{} ended: {:?}", ended.exited.instance, ended.exited.how));
+                    push(&mut self.server, &mut self.subscriber, ended);
                     self.watched.tokens.remove(&token);
                     self.forget(running.child.pidfd.as_fd());
-                    linux::log::info(format!("{} ended: {:?}", exited.instance, exited.how));
-                    self.push(&exited);
                 }
             }
             Some(Process::Erasure { .. }) => self.erased(token),
@@ -299,6 +295,15 @@ impl Launcher {
             Err(e) => Err(Refusal::Process { what: "wait for the child that erases", source: e.into() }),
         };
         self.reply(asked_by, removed.map(|()| Done {}));
+    }
+}
+
+/// Tells the subscriber of an end. One that is gone asks again when it is back.
+fn push(server: &mut Server, subscriber: &mut Option<Subscriber>, ended: &Ended) {
+    let Some(one) = subscriber.as_ref().filter(|one| one.complete) else { return };
+    let core = ended.core.as_ref().map(AsFd::as_fd);
+    if !server.push(one.connection, &ended.exited, core.as_slice()) {
+        *subscriber = None;
     }
 }
 

@@ -10,7 +10,7 @@
 //! that digest on the very descriptor that is mounted ([`image`]).
 //!
 //! - [`launcher`]: the loop; one answer per request of [`ipc::messages::launcher`].
-//! - [`start`]: plan → sandbox. [`invariants`]: what must hold of a plan.
+//! - [`start`]: plan → sandbox. [`invariants`]: what must hold of a plan. [`debug`]: what changes under a debugger.
 //! - [`instances`]: what runs and what has ended; kept, with log pipes, for an app-manager that was restarted.
 //! - [`storage`]: folders, projects, quotas.
 //!
@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod debug;
 mod image;
 mod instances;
 mod invariants;
@@ -29,10 +30,11 @@ mod start;
 mod storage;
 mod verdicts;
 
-use crate::{instances::Instances, launcher::Launcher, storage::Storage, verdicts::Verdicts};
+use crate::{instances::Instances, invariants::Debug, launcher::Launcher, storage::Storage, verdicts::Verdicts};
 use ipc::Server;
 use linux::{descriptors, files, notify::Notifier, poll::Poller, signals};
 use manifest::{
+    image::{DeviceImage, IMAGE_LIMIT},
     places,
     service::{SERVICE_TABLE_LIMIT, ServiceTable},
 };
@@ -53,6 +55,7 @@ fn open() -> Result<Launcher, Box<dyn Error>> {
     let mut passed = descriptors::take();
     let signals = signals::receive(&[signals::SIGTERM])?;
     let services = ServiceTable::parse(&files::read(places::SERVICES, SERVICE_TABLE_LIMIT)?)?;
+    let image = DeviceImage::parse(&files::read(places::IMAGE, IMAGE_LIMIT)?)?;
     let poller = Poller::new()?;
     poller.add(&signals, launcher::SIGNALS)?;
     let server = Server::new(passed.take("ipc")?, "launcher".parse()?, services, &poller)?;
@@ -68,6 +71,7 @@ fn open() -> Result<Launcher, Box<dyn Error>> {
         instances: Instances::default(),
         devices: Devices::mount_at(Path::new(places::READY_DEVICES))?,
         networks: Networks::new(launcher::READY_NETWORKS),
+        debug: if image.debug.is_some() { Debug::Allowed } else { Debug::Refused },
         watched: launcher::Watched::default(),
         subscriber: None,
     };

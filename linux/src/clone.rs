@@ -1,4 +1,4 @@
-//! clone3(2): a child in new namespaces, born in its control group, with a pidfd.
+//! clone3(2): a child in new namespaces, born in its control group, with a pidfd. And clone(2), for who is behind a filter.
 #![expect(unsafe_code, reason = "clone3 has no wrapper anywhere")]
 
 use crate::{
@@ -85,27 +85,74 @@ pub unsafe fn clone(namespaces: Namespaces, cgroup: Option<BorrowedFd<'_>>) -> R
 ///
 /// Refused in a process with more than one thread, where a copy of it could not use the heap.
 pub fn as_user(user: u32, body: impl FnOnce() -> u8) -> io::Result<OwnedFd> {
-    if threads()? != 1 {
-        return Err(io::Error::other("this process has more than one thread"));
-    }
-    // SAFETY: there is one thread, so no lock is held by another and the child is an ordinary process; it ends in _exit
-    // below, a panic in `body` included, because then the guard's drop ends it.
+    OneThread::check()?;
+    // SAFETY: there is one thread, so no lock is held by another and the child is an ordinary process; it ends in `run`.
     match unsafe { clone(Namespaces::NONE, None) }? {
         Side::Parent { pidfd, .. } => Ok(pidfd),
-        Side::Child => {
-            let ending = EndOnDrop;
-            let status = match drop_to(user) {
-                Ok(()) => body(),
-                Err(_) => UNCHANGED,
-            };
-            std::mem::forget(ending);
-            exit(status)
-        }
+        Side::Child => run(|| drop_to(user), body),
     }
 }
 
-/// Exit status of a child that could not become the user, and of one that panicked.
-const UNCHANGED: u8 = 255;
+/// Runs `body` in a copy of this process that has no open descriptor but `kept`, and gives its pidfd. What `body` returns is
+/// its exit status; it dies with its parent. For reading what somebody forged, far from what the process holds.
+///
+/// By clone(2): a filter looks into its arguments, which are these flags and no others, and refuses clone3 altogether.
+pub fn copy(_: &OneThread, kept: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -> Result<OwnedFd, Errno> {
+    let mut pidfd: i32 = -1;
+    let flags = libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: without CLONE_VM and with no stack named the child runs on a copy of this stack, as after fork(2); the kernel
+    // writes one int to `pidfd` (clone(2), CLONE_PIDFD), the last two arguments are not used. There is one thread, so no lock
+    // is held by another and the child is an ordinary process; it ends in `run`.
+    match unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) } {
+        0 => run(
+            || {
+                process::parent_death_signal(Signal::KILL)?;
+                close_all_but(kept)
+            },
+            body,
+        ),
+        // SAFETY: with CLONE_PIDFD a successful call has stored a new descriptor there, which nobody else owns.
+        1.. => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
+        _ => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)),
+    }
+}
+
+/// Proof that a process has one thread, and a copy of it can use the heap. Keep it only where no thread is started later:
+/// behind a filter that allows none.
+#[derive(Debug)]
+pub struct OneThread(());
+
+impl OneThread {
+    /// Asks /proc, so before the process is confined.
+    pub fn check() -> io::Result<Self> {
+        if threads()? == 1 { Ok(Self(())) } else { Err(io::Error::other("this process has more than one thread")) }
+    }
+}
+
+/// In a child: `body` after `first`, and the end.
+fn run(first: impl FnOnce() -> Result<(), Errno>, body: impl FnOnce() -> u8) -> ! {
+    let ending = EndOnDrop;
+    let status = if first().is_ok() { body() } else { UNCHANGED };
+    std::mem::forget(ending);
+    exit(status)
+}
+
+/// Exit status of a child that could not give up what it should, and of one that panicked.
+pub const UNCHANGED: u8 = 255;
+
+fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).collect();
+    numbers.sort_unstable();
+    let begins = std::iter::once(0).chain(numbers.iter().map(|number| number + 1));
+    let ends = numbers.iter().map(|number| number.checked_sub(1)).chain([Some(u32::MAX)]);
+    for (begin, end) in begins.zip(ends).filter_map(|(begin, end)| Some((begin, end.filter(|end| begin <= *end)?))) {
+        // SAFETY: the child uses no descriptor but `kept`, and ends by _exit, so none is closed twice.
+        if unsafe { libc::syscall(libc::SYS_close_range, begin, end, 0) } < 0 {
+            return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO));
+        }
+    }
+    Ok(())
+}
 
 /// Ends the child when it unwinds, so that it never returns into the parent's code.
 struct EndOnDrop;

@@ -25,12 +25,14 @@ pub fn add_key(place: impl AsFd, key: &[u8; KEY_SIZE]) -> io::Result<KeyIdentifi
 }
 
 /// Takes a key back that this user gave: what it protects becomes unreadable, at the latest when the last file that is open
-/// is closed. `ENOKEY` if the kernel has no such key of this user.
-pub fn remove_key(place: impl AsFd, identifier: &KeyIdentifier) -> io::Result<()> {
+/// is closed; whether all of it was. Where some are still in use, the same call again tries those. `ENOKEY` if the kernel
+/// has nothing left of such a key of this user.
+pub fn remove_key(place: impl AsFd, identifier: &KeyIdentifier) -> io::Result<bool> {
     let mut argument = RemoveKey { specifier: Specifier::of(*identifier), status: 0, reserved: [0; 5] };
     // SAFETY: the opcode is FS_IOC_REMOVE_ENCRYPTION_KEY, whose argument is `struct fscrypt_remove_key_arg`, which
     // `RemoveKey` is; the kernel reads the specifier and writes the status.
-    unsafe { ioctl::ioctl(place, ioctl::Updater::<REMOVE, RemoveKey>::new(&mut argument)) }
+    unsafe { ioctl::ioctl(place, ioctl::Updater::<REMOVE, RemoveKey>::new(&mut argument)) }?;
+    Ok(argument.status & FILES_BUSY == 0)
 }
 
 /// Makes an open, empty folder of this user belong to a key: AES-256-XTS for contents, AES-256-CTS for names, names padded to 32
@@ -53,6 +55,8 @@ pub fn set_policy(folder: impl AsFd, identifier: &KeyIdentifier) -> io::Result<(
 const AES_256_XTS: u8 = 1;
 const AES_256_CTS: u8 = 4;
 const PAD_32: u8 = 3;
+/// FSCRYPT_KEY_REMOVAL_STATUS_FLAG_FILES_BUSY.
+const FILES_BUSY: u32 = 1;
 /// FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER.
 const BY_IDENTIFIER: u32 = 2;
 /// [`KEY_SIZE`] in the width of the structure.

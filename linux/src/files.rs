@@ -6,8 +6,10 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read, Write},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -150,21 +152,24 @@ pub fn remove(path: impl AsRef<Path>) -> Result<(), FileError> {
 /// Names in a folder, sorted, without `.` and `..`; at most `limit`, more is an error.
 pub fn list(path: impl AsRef<Path>, limit: usize) -> Result<Vec<String>, FileError> {
     let path = path.as_ref();
-    let error = |e: Errno| FileError::new("list", path, e);
-    let fd = open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-    let mut names = Vec::new();
-    for entry in fs::Dir::read_from(&fd).map_err(error)? {
-        let entry = entry.map_err(error)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name != "." && name != ".." {
-            names.push(name);
-        }
-        if names.len() > limit {
-            return Err(FileError::new("list", path, io::Error::other(format!("more than {limit} entries"))));
-        }
+    let names = some(path, limit.saturating_add(1))?;
+    if names.len() > limit {
+        return Err(FileError::new("list", path, io::Error::other(format!("more than {limit} entries"))));
     }
+    let mut names: Vec<_> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     names.sort();
     Ok(names)
+}
+
+/// Some of the names in a folder, as they come, without `.` and `..`: all of them if they are fewer than `limit`. For who
+/// makes room in a folder that others filled.
+pub fn some(path: impl AsRef<Path>, limit: usize) -> Result<Vec<OsString>, FileError> {
+    let path = path.as_ref();
+    let error = |e: Errno| FileError::new("list", path, e);
+    let fd = open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let names = fs::Dir::read_from(&fd).map_err(error)?;
+    let names = names.map(|entry| Ok(OsStr::from_bytes(entry.map_err(error)?.file_name().to_bytes()).to_owned()));
+    names.filter(|name| !matches!(name, Ok(name) if name == "." || name == "..")).take(limit).collect()
 }
 
 /// Opens an open file anew with other flags, by its place in `/proc/self/fd` (proc(5)).

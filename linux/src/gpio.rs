@@ -10,7 +10,10 @@ use rustix::{
     fs::OFlags,
     io, ioctl,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 /// Which way a line goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +40,14 @@ pub enum ChipError {
     File(#[from] FileError),
 }
 
-/// Opens the chip with this label, looking at each `gpiochip*` in `folder` (`/dev` on a device).
+/// Opens the chip with this label, looking at each `gpiochip*` in `folder` (`/dev` on a device) that the caller may open.
 pub fn open_chip(folder: &Path, label: &str) -> Result<OwnedFd, ChipError> {
     let mut found = Vec::new();
     for path in chips(folder)? {
-        let chip = files::open(&path, OFlags::RDWR)?;
+        let chip = match files::open(&path, OFlags::RDWR) {
+            Err(e) if e.source.kind() == ErrorKind::PermissionDenied => continue,
+            opened => opened?,
+        };
         let its = chip_label(&chip).map_err(|e| FileError::new("read the label of", &path, e))?;
         if its == label {
             return Ok(chip);

@@ -10,10 +10,12 @@
 //! - [`notify`]: sd_notify, both sides.
 //! - [`poll`]: epoll with tokens.
 //! - [`mount`], [`cgroup`], [`pidfd`], [`clone`], [`process`]: what init and launcher start things with.
-//! - [`verity`], [`encryption`], [`quota`], [`ext4`], [`gpio`]: ioctls.
+//! - [`verity`], [`encryption`], [`quota`], [`ext4`], [`gpio`], [`bus`]: ioctls.
+//! - [`sysfs`]: devices by what stays the same from boot to boot.
 //! - [`signals`]: signals as a descriptor.
 //! - [`kernel_log`]: `/dev/kmsg` records; [`clock`]: boot time and wall clock.
 
+pub mod bus;
 pub mod cgroup;
 pub mod clock;
 pub mod clone;
@@ -31,4 +33,5 @@ pub mod poll;
 pub mod process;
 pub mod quota;
 pub mod signals;
+pub mod sysfs;
 pub mod verity;

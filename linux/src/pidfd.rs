@@ -32,6 +32,8 @@ impl std::fmt::Display for Ending {
 pub struct Exit {
     /// How.
     pub ending: Ending,
+    /// Whether the kernel dumped it into a core file (core(5)).
+    pub dumped: bool,
     /// Most memory it used, in KiB (`ru_maxrss`).
     pub max_rss_kib: u64,
     /// CPU time it used, user and system.
@@ -81,7 +83,7 @@ pub fn reap(pidfd: impl AsFd) -> Result<Option<Exit>, Errno> {
         return Ok(None);
     }
     let ending = if info.si_code == libc::CLD_EXITED { Ending::Exited(status) } else { Ending::Signaled(status) };
-    Ok(Some(exit(ending, &usage)))
+    Ok(Some(exit(ending, info.si_code == libc::CLD_DUMPED, &usage)))
 }
 
 /// Reaps any one child that has ended (wait4(2) with WNOHANG): for PID 1, which inherits orphans. None when there is
@@ -101,7 +103,7 @@ pub fn reap_any() -> Result<Option<(i32, Exit)>, Errno> {
             } else {
                 Ending::Exited(libc::WEXITSTATUS(status))
             };
-            Ok(Some((pid, exit(ending, &usage))))
+            Ok(Some((pid, exit(ending, libc::WCOREDUMP(status), &usage))))
         }
         _ => match last_errno() {
             Errno::CHILD => Ok(None),
@@ -110,11 +112,16 @@ pub fn reap_any() -> Result<Option<(i32, Exit)>, Errno> {
     }
 }
 
-fn exit(ending: Ending, usage: &libc::rusage) -> Exit {
+fn exit(ending: Ending, dumped: bool, usage: &libc::rusage) -> Exit {
     let time = |t: libc::timeval| {
         Duration::new(u64::try_from(t.tv_sec).unwrap_or(0), u32::try_from(t.tv_usec).unwrap_or(0).saturating_mul(1000))
     };
-    Exit { ending, max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0), cpu: time(usage.ru_utime) + time(usage.ru_stime) }
+    Exit {
+        ending,
+        dumped,
+        max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
+        cpu: time(usage.ru_utime) + time(usage.ru_stime),
+    }
 }
 
 fn last_errno() -> Errno {

@@ -107,7 +107,12 @@ pub fn parent_death_signal(signal: Signal) -> Result<(), Errno> {
 
 /// Sets soft and hard limit of a resource to one value (setrlimit(2)).
 pub fn limit(resource: Resource, value: u64) -> Result<(), Errno> {
-    process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+    limit_up_to(resource, value, value)
+}
+
+/// Sets the soft limit of a resource, and the hard one up to which it can be raised again.
+pub fn limit_up_to(resource: Resource, value: u64, hard: u64) -> Result<(), Errno> {
+    process::setrlimit(resource, Rlimit { current: Some(value), maximum: Some(hard) })
 }
 
 /// As [`limit`], but never raises a hard limit, which needs SYS_RESOURCE: where it is below `value`, it stays as it is. For

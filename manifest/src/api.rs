@@ -148,9 +148,22 @@ api! {
         pub returns_to: Option<u64>,
         /// The update that failed last, if the version before it came back.
         pub failed_update: Option<FailedUpdate>,
+        /// The update that waits until the apps that were told of it let it come.
+        pub waiting_update: Option<WaitingUpdate>,
     }
 
-    /// An update that did not get ready.
+    /// An update that waits.
+    pub struct WaitingUpdate {
+        /// The version that comes.
+        pub version: u64,
+        /// It is installed after so many seconds, or earlier when the apps let it.
+        pub seconds: u64,
+        /// Who puts it off longest; absent while the apps were only told of it.
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+        pub put_off_by: Option<ComponentId>,
+    }
+
+    /// An update that failed.
     pub struct FailedUpdate {
         /// The version that failed.
         pub version: u64,
@@ -158,7 +171,7 @@ api! {
         pub why: String,
     }
 
-    /// What an installation did.
+    /// What an installation did. Where an app puts it off, `app` is the version that is there, with the update that waits.
     pub struct InstallResult {
         /// The app.
         pub app: AppStatus,
@@ -255,6 +268,35 @@ api! {
         pub size: Option<u64>,
     }
 
+    /// A crash report that the device keeps: what it tells without the owner's key. The rest is sealed.
+    pub struct CrashReport {
+        /// Its number: rises by one, and none is used twice.
+        pub number: u64,
+        /// The app.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        pub component: ComponentId,
+        /// Its name.
+        pub name: String,
+        /// Its version.
+        pub version: u64,
+        /// Which start of it.
+        pub generation: u64,
+        /// The signal that ended it.
+        pub signal: i32,
+        /// When, in milliseconds since 1970 by the device's clock.
+        pub time_ms: u64,
+        /// Size of the whole report in bytes, as [`crate::places::CRASHES`] keeps it.
+        pub size: u64,
+        /// Why it has no minidump.
+        pub problem: Option<String>,
+    }
+
+    /// The crash reports that a device keeps.
+    pub struct CrashList {
+        /// Oldest first.
+        pub crashes: Vec<CrashReport>,
+    }
+
     /// Why a request was refused or failed.
     pub struct ErrorBody {
         /// Whose fault it is; decides the client's exit code.
@@ -343,6 +385,16 @@ words! {
         Allowed,
     }
 
+    /// When an update is installed.
+    #[derive(Default)]
+    pub enum When {
+        /// Once every app with the right to put it off lets it come, or its time is over.
+        #[default]
+        Convenient,
+        /// At once.
+        Now,
+    }
+
     /// Where a log line came from.
     pub enum LogStream {
         /// Standard output.
@@ -395,6 +447,8 @@ words! {
         AppFailed,
         /// A new version of an app did not get ready, and the one before it is back.
         UpdateFailed,
+        /// An app set the device's clock.
+        ClockSet,
     }
 
     /// Whose fault an error is.

@@ -4,6 +4,7 @@
 //! installed, by `grant/`, with the reason; the type here only says what is well formed.
 
 use crate::{
+    board::Kind,
     destination::{Destination, Port, PortRange, Protocol},
     holdfast::HoldfastSection,
     names::{CatalogId, CleanPath, ComponentId, PeripheralName},
@@ -60,6 +61,22 @@ impl AppManifest {
     /// Reads a manifest, bounded by [`MANIFEST_LIMIT`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
         read::json("app manifest", bytes, MANIFEST_LIMIT)
+    }
+
+    /// Every list of peripherals that a board can have, with where it stands.
+    pub fn peripherals(&self) -> [(Kind, &'static str, &[Peripheral]); 9] {
+        let (asked, more) = (&self.capabilities, &self.holdfast);
+        [
+            (Kind::Gpio, "Capabilities.Gpio", &asked.gpio),
+            (Kind::Uart, "Capabilities.Uart", &asked.uart),
+            (Kind::I2c, "Capabilities.I2cMaster", &asked.i2c_master),
+            (Kind::Spi, "Capabilities.SpiMaster", &asked.spi_master),
+            (Kind::Pwm, "Capabilities.Pwm", &asked.pwm),
+            (Kind::Adc, "Capabilities.Adc", &asked.adc),
+            (Kind::Led, "Holdfast.Led", &more.led),
+            (Kind::Rtc, "Holdfast.Rtc", &more.rtc),
+            (Kind::Watchdog, "Holdfast.HardwareWatchdog", &more.hardware_watchdog),
+        ]
     }
 }
 

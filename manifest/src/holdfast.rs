@@ -2,7 +2,10 @@
 //!
 //! The bounds stand beside the fields; `grant/` enforces them, so that all that is wrong with a manifest is told at once.
 
-use crate::quantity::{Bytes, Delay, Seconds};
+use crate::{
+    app::Peripheral,
+    quantity::{Bytes, Delay, Seconds},
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -49,6 +52,20 @@ pub struct HoldfastSection {
     /// Whether its owner gives it a configuration, and what a change of that does; absent: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<ConfigChange>,
+    /// LEDs.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
+    pub led: Vec<Peripheral>,
+    /// Real-time clocks, to read and to be woken by.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
+    pub rtc: Vec<Peripheral>,
+    /// Hardware watchdogs. From the app's first start on they reset the whole device unless the app feeds them, however it ended.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::read::unique")]
+    #[cfg_attr(feature = "schema", schemars(extend("uniqueItems" = true)))]
+    pub hardware_watchdog: Vec<Peripheral>,
+    /// Read the state of the device's links and their addresses.
+    pub network_status: bool,
     /// Environment variables.
     #[serde(deserialize_with = "crate::read::unique_keys")]
     pub environment: BTreeMap<String, String>,
@@ -83,6 +100,10 @@ impl Default for HoldfastSection {
             watchdog: None,
             log: LogRate::default(),
             config: None,
+            led: Vec::new(),
+            rtc: Vec::new(),
+            hardware_watchdog: Vec::new(),
+            network_status: false,
             environment: BTreeMap::new(),
         }
     }

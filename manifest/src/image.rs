@@ -1,11 +1,12 @@
 //! What a device's image says of itself.
 
 use crate::{
-    names::DisplayName,
+    names::{DisplayName, TimeZone},
+    quantity::Delay,
     read::{self, ReadError},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 /// `image.json` in the verified image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,33 @@ pub struct DeviceImage {
     /// Least role that may replace an app by an older version; absent: nobody may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downgrade: Option<Role>,
+    /// Least role that may have an app run by a debugger; absent: nobody may, and the image has no debugger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debug: Option<Role>,
+    /// How long apps with the right to it may put an update off, counted from when the device had it.
+    #[serde(default = "defer_updates")]
+    pub defer_updates: Delay,
+    /// The time zone, until an app sets another one; absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<TimeZone>,
+}
+
+/// Longest `image.json` that is read.
+pub const IMAGE_LIMIT: usize = 16 * 1024;
+
+/// What Azure Sphere lets: a day.
+pub const fn defer_updates() -> Delay {
+    Delay::DAY
+}
+
+/// Longer than any image runs without an update, in seconds: a clock further from its build is wrong.
+const LIFETIME: u64 = 15 * 366 * 24 * 3600;
+
+impl DeviceImage {
+    /// Times, in seconds since 1970, at which a device can run this image.
+    pub fn plausible_times(&self) -> RangeInclusive<u64> {
+        self.build_time..=self.build_time.saturating_add(LIFETIME)
+    }
 }
 
 /// What a client of the device API may do, as its certificate says; each role may do what the ones before it may.
@@ -64,6 +92,6 @@ impl fmt::Display for Role {
 impl DeviceImage {
     /// Reads `image.json`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReadError> {
-        read::json("image.json", bytes, 16 * 1024)
+        read::json("image.json", bytes, IMAGE_LIMIT)
     }
 }

@@ -7,7 +7,7 @@
 //! This crate does no I/O and knows no policy. What a manifest *grants* is decided in `grant/`; whether a bundle is
 //! *trusted* is decided by security-monitor. A value of a type here proves its shape, never its origin.
 //!
-//! - [`names`], [`quantity`]: the words and units all formats use; each refuses what does not belong.
+//! - [`names`], [`quantity`], `time_zone`: the words and units all formats use; each refuses what does not belong.
 //! - [`destination`]: where an app may connect to.
 //! - [`app`], [`holdfast`]: the app manifest, a superset of Azure Sphere's `app_manifest.json`; its JSON Schema is made in
 //!   `schema`, behind a feature that no device has.
@@ -39,4 +39,5 @@ pub mod schema;
 pub mod service;
 pub mod services;
 pub mod sysctl;
+mod time_zone;
 pub mod trust;

@@ -107,6 +107,42 @@ name!(
 );
 
 name!(
+    /// A device as the kernel calls it, in `/dev` or below `/sys`: `ttyS1`, `fe20c000.pwm`, `board:green:status`. Safe as a file
+    /// name.
+    DeviceName,
+    "device name",
+    "expected 1 to 63 characters A-Z, a-z, 0-9 and ._:+-, beginning with a letter or digit",
+    |text| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'+' | b'-');
+        let valid = (1..=63).contains(&text.len())
+            && text.bytes().all(plain)
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        valid.then(|| text.to_owned())
+    }
+);
+
+name!(
+    /// The name of a certificate in an app's store, as Azure Sphere has them.
+    CertificateName,
+    "certificate name",
+    "expected 1 to 16 characters A-Z, a-z, 0-9, `.`, `_` and -",
+    |text| {
+        let valid = (1..=16).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+        valid.then(|| text.to_owned())
+    }
+);
+
+name!(
+    /// A time zone as the variable `TZ` has it (POSIX.1-2017, 8.3): abbreviations, offsets and, where clocks change, the rules.
+    /// It needs no file, which an app has none of.
+    TimeZone,
+    "time zone",
+    "expected what POSIX has for TZ, such as UTC0, CET-1CEST,M3.5.0,M10.5.0/3 or <+0530>-5:30",
+    |text| crate::time_zone::is_valid(text).then(|| text.to_owned())
+);
+
+name!(
     /// The name of a descriptor that is passed to a process (`LISTEN_FDNAMES`).
     DescriptorName,
     "descriptor name",

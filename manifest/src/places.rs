@@ -16,6 +16,14 @@ pub const IMAGE: &str = "/usr/lib/holdfast/image.json";
 pub const TRUST: &str = "/usr/lib/holdfast/trust.json";
 /// Certificates (PEM) that device-api accepts clients of.
 pub const API_CA: &str = "/usr/lib/holdfast/api-ca.pem";
+/// The owner's public key that crash reports are sealed to: an X25519 key (RFC 7748), 32 bytes.
+pub const CRASH_KEY: &str = "/usr/lib/holdfast/crash-report.pub";
+/// What an app is debugged with, in images that let apps be debugged: [`DEBUGGER`] and its libraries.
+pub const DEBUG_TOOLS: &str = "/usr/lib/holdfast/debug";
+/// Names in [`DEBUG_TOOLS`]: the loader, and the debugger that it runs.
+pub const DEBUGGER: [&str; 2] = ["loader", "gdbserver"];
+/// The library there that is preloaded into the debugger.
+pub const DEBUGGER_PRELOAD: &str = "tracer.so";
 /// The ext4 file system that a blank data partition is laid from.
 pub const DATA_TEMPLATE: &str = "/usr/lib/holdfast/data-template.img";
 
@@ -40,6 +48,8 @@ pub const APP_LOGS: &str = "/data/logs/apps";
 pub const DAEMON_LOGS: &str = "/data/logs/daemons";
 /// The event log (security-monitor).
 pub const EVENTS: &str = "/data/events";
+/// Sealed crash reports of apps (crash-reporter).
+pub const CRASHES: &str = "/data/crashes";
 /// Where init leaves what pstore kept of a crashed kernel (security-monitor reads and removes).
 pub const PSTORE_KEPT: &str = "/data/events/pstore";
 /// init's own: machine id, random seed, boot counters, clock floor.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
 /// A number of bytes. In JSON a plain integer (bytes) or text with a unit: `"64KiB"`, `"12MiB"`, `"1GiB"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub u64);
 
 impl Bytes {

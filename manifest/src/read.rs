@@ -22,12 +22,13 @@ pub enum ReadError {
         limit: usize,
     },
     /// The document is not what the format says.
-    #[error("{what}, line {line}, column {column}, at {path}: {reason}{}", hint(suggestion))]
+    #[error("{what}, line {line}, column {column}{}: {reason}{}", at(path), hint(suggestion))]
     Malformed {
         /// Which format.
         what: &'static str,
-        /// Path inside the document, such as `Capabilities.Gpio[1]`.
-        path: String,
+        /// Path inside the document, such as `Capabilities.Gpio[1]`: with the feature `json-paths` alone, which a tenth of a
+        /// small daemon's code would be for. A device reads what a tool with paths has checked before.
+        path: Option<String>,
         /// 1-based line.
         line: usize,
         /// 1-based column.
@@ -49,12 +50,25 @@ pub fn json<T: DeserializeOwned>(what: &'static str, bytes: &[u8], limit: usize)
     }
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        malformed(what, path, error.inner())
-    })?;
-    deserializer.end().map_err(|error| malformed(what, ".".into(), &error))?;
+    let value = value(what, &mut deserializer)?;
+    deserializer.end().map_err(|error| malformed(what, None, &error))?;
     Ok(value)
+}
+
+type Json<'de> = serde_json::Deserializer<serde_json::de::SliceRead<'de>>;
+
+#[cfg(feature = "json-paths")]
+fn value<'de, T: Deserialize<'de>>(what: &'static str, deserializer: &mut Json<'de>) -> Result<T, ReadError> {
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { "the top level".to_owned() } else { path };
+        malformed(what, Some(path), error.inner())
+    })
+}
+
+#[cfg(not(feature = "json-paths"))]
+fn value<'de, T: Deserialize<'de>>(what: &'static str, deserializer: &mut Json<'de>) -> Result<T, ReadError> {
+    T::deserialize(deserializer).map_err(|error| malformed(what, None, &error))
 }
 
 /// For maps (`#[serde(deserialize_with)]`): a key that stands there twice is refused. Of two values for one key serde would
@@ -123,13 +137,16 @@ pub fn unique_filled<'de, D: Deserializer<'de>, T: Deserialize<'de> + PartialEq>
 /// Most entries of a list of [`unique`] ones, each of which is compared with all others.
 pub const LIST_LIMIT: usize = 1024;
 
-fn malformed(what: &'static str, path: String, error: &serde_json::Error) -> ReadError {
+fn malformed(what: &'static str, path: Option<String>, error: &serde_json::Error) -> ReadError {
     let full = error.to_string();
     // serde_json appends " at line L column C", which this error states once, in front.
     let reason = full.rsplit_once(" at line ").map_or(full.as_str(), |(head, _)| head).to_owned();
     let suggestion = nearest_field(&reason);
-    let path = if path == "." { "the top level".to_owned() } else { path };
     ReadError::Malformed { what, path, line: error.line(), column: error.column(), reason, suggestion }
+}
+
+fn at(path: &Option<String>) -> String {
+    path.as_ref().map_or(String::new(), |path| format!(", at {path}"))
 }
 
 fn hint(suggestion: &Option<String>) -> String {

@@ -1,12 +1,14 @@
-//! The JSON Schema of the app manifest (draft 2020-12), made from the types: for editors, which complete and check by it.
+//! The JSON Schemas of the app manifest and the board file (draft 2020-12), made from the types: for editors, which complete
+//! and check by them.
 //!
-//! It says no more than the types and the bounds beside them, and less than both where JSON Schema cannot say it (a path
-//! without `..`, an address range without bits behind its prefix): what it refuses, the parser or `grant/` refuses.
+//! They say no more than the types and the bounds beside them, and less than both where JSON Schema cannot say it (a path
+//! without `..`, an address range without bits behind its prefix): what they refuse, the parser or `grant/` refuses.
 
 use crate::{
     app::{AppManifest, SchemaVersion},
+    board::{Board, I2cAddress},
     destination::{Destination, Port, PortRange},
-    names::{CatalogId, CleanPath, ComponentId, PeripheralName},
+    names::{CatalogId, CleanPath, ComponentId, DeviceName, DisplayName, PeripheralName},
     quantity::{Bytes, Delay, Seconds},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
@@ -16,6 +18,11 @@ use std::borrow::Cow;
 /// The schema of `app_manifest.json`.
 pub fn app_manifest() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<AppManifest>().to_value()
+}
+
+/// The schema of a board file.
+pub fn board() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Board>().to_value()
 }
 
 /// Says how a type that is read by hand looks in JSON.
@@ -42,6 +49,9 @@ looks!(ComponentId, {
 });
 looks!(CleanPath, { "type": "string", "maxLength": 255, "pattern": "^(/([^/.][^/]*|\\.[^/.][^/]*|\\.\\.[^/]+))+$" });
 looks!(PeripheralName, { "type": "string", "pattern": "^\\$?[A-Za-z0-9_-]{1,64}$" });
+looks!(DeviceName, { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:+-]{0,62}$" });
+looks!(DisplayName, { "type": "string", "minLength": 1, "maxLength": 64 });
+looks!(I2cAddress, { "type": "string", "pattern": "^0x(0[89A-Fa-f]|[1-6][0-9A-Fa-f]|7[0-7])$" });
 looks!(CatalogId, { "type": "string", "maxLength": 63 });
 looks!(Port, { "type": "integer", "minimum": 1, "maximum": 65535 });
 looks!(PortRange, { "anyOf": [
@@ -67,16 +77,18 @@ mod tests {
 
     /// After a change: `UPDATE_GENERATED=1 cargo test -p manifest --features schema`.
     #[test]
-    fn the_schema_in_the_repository_is_that_of_the_types() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/app_manifest.schema.json");
-        let made = serde_json::to_string_pretty(&app_manifest()).unwrap() + "\n";
-        if std::env::var_os("UPDATE_GENERATED").is_some() {
-            std::fs::write(path, &made).unwrap();
+    fn the_schemas_in_the_repository_are_those_of_the_types() {
+        for (file, schema) in [("app_manifest.schema.json", app_manifest()), ("board.schema.json", board())] {
+            let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+            let made = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+            if std::env::var_os("UPDATE_GENERATED").is_some() {
+                std::fs::write(&path, &made).unwrap();
+            }
+            assert!(std::fs::read_to_string(&path).unwrap() == made, "{path} is not what the types say: UPDATE_GENERATED=1");
         }
-        assert!(std::fs::read_to_string(path).unwrap() == made, "{path} is not what the types say: UPDATE_GENERATED=1");
     }
 
-    /// Each object of the schema is closed, and each of its fields says what it is for.
+    /// Each object of the schemas is closed, and each of its fields says what it is for.
     #[test]
     fn every_object_is_closed_and_every_field_has_words() {
         fn look(at: &str, value: &Value, objects: &mut usize) {
@@ -96,6 +108,9 @@ mod tests {
         let mut objects = 0;
         look("", &app_manifest(), &mut objects);
         assert_eq!(objects, 8, "manifest, Capabilities, connection, storage, Holdfast, Io, BackOff, Log");
+        objects = 0;
+        look("", &board(), &mut objects);
+        assert_eq!(objects, 12, "board, nine kinds of entries, simulator, its PWM chip");
     }
 
     fn pattern(type_of: &dyn Fn(&mut SchemaGenerator) -> Schema) -> String {
@@ -109,7 +124,11 @@ mod tests {
             id in string_regex(&pattern(&ComponentId::json_schema)).unwrap(),
             path in string_regex(&pattern(&CleanPath::json_schema)).unwrap(),
             name in string_regex(&pattern(&PeripheralName::json_schema)).unwrap(),
+            device in string_regex(&pattern(&DeviceName::json_schema)).unwrap(),
+            address in string_regex(&pattern(&I2cAddress::json_schema)).unwrap(),
         ) {
+            prop_assert!(device.parse::<DeviceName>().is_ok(), "{}", device);
+            prop_assert!(address.parse::<I2cAddress>().is_ok(), "{}", address);
             prop_assert!(id.parse::<ComponentId>().is_ok(), "{}", id);
             prop_assert!(name.parse::<PeripheralName>().is_ok(), "{}", name);
             if path.len() <= 255 && path.chars().all(text::is_shown) {

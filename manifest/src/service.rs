@@ -38,6 +38,10 @@ pub struct Service {
     /// Capabilities it keeps, in all five sets; nothing listed, nothing kept.
     #[serde(default)]
     pub capabilities: Vec<Capability>,
+    /// Whether it runs only while somebody has something for it: it is started when its IPC socket is connected to, ends
+    /// with status 0 when it has had nothing to do for a while, and is started again by the next connection.
+    #[serde(default)]
+    pub on_demand: bool,
     /// Services that must be ready before this one starts.
     #[serde(default)]
     pub needs: Vec<ServiceName>,
@@ -71,6 +75,9 @@ pub struct Service {
     pub memory: Bytes,
     /// Processes and threads (`pids.max`).
     pub pids: u32,
+    /// How much of a program that it starts may be dumped when that crashes (the hard RLIMIT_CORE). Itself is never dumped.
+    #[serde(default)]
+    pub children_core: Bytes,
 }
 
 const fn default_ready_timeout() -> Seconds {
@@ -214,6 +221,17 @@ pub enum ServiceTableError {
     /// Services that wait for each other.
     #[error("service table: {0} wait for each other and would never start")]
     Circle(String),
+    /// A service that nobody could ever start.
+    #[error("service table, {0}.on_demand: it has no `callers`, so nothing would ever start it")]
+    NeverAsked(ServiceName),
+    /// A service that is started and ends as others ask, where the device depends on it.
+    #[error("service table, {service}.on_demand: {other}, so it has to run all the time")]
+    AlwaysNeeded {
+        /// The service.
+        service: ServiceName,
+        /// What speaks against it.
+        other: String,
+    },
     /// Root without a statement of what is left of it.
     #[error("service table, {0}: uid 0 needs its capabilities listed")]
     BareRoot(ServiceName),
@@ -254,6 +272,9 @@ impl ServiceTable {
             if service.uid >= crate::places::FIRST_APP_UID {
                 return Err(ServiceTableError::AppUid { service: service.name.clone(), uid: service.uid });
             }
+            if service.on_demand {
+                self.check_on_demand(service)?;
+            }
             let named = service.needs.iter().map(|name| ("needs", name));
             for (field, name) in named.chain(service.callers.keys().map(|name| ("callers", name))) {
                 // init is a caller (it asks the monitor to record what it saw) without being a row.
@@ -263,6 +284,20 @@ impl ServiceTable {
             }
         }
         self.start_order().map(|_| ())
+    }
+
+    fn check_on_demand(&self, service: &Service) -> Result<(), ServiceTableError> {
+        if service.callers.is_empty() {
+            return Err(ServiceTableError::NeverAsked(service.name.clone()));
+        }
+        let needed = self.services.iter().find(|other| other.needs.contains(&service.name));
+        let other = match needed {
+            Some(other) => format!("`{}` needs it", other.name),
+            None if service.health => "`health` depends on it".to_owned(),
+            None if service.on_exit == OnExit::Reboot => "the device reboots when it ends".to_owned(),
+            None => return Ok(()),
+        };
+        Err(ServiceTableError::AlwaysNeeded { service: service.name.clone(), other })
     }
 
     /// The service called `name`.
@@ -335,6 +370,21 @@ mod tests {
         assert!(matches!(parse(&[("a", 1, &["c"])]), ServiceTableError::Unknown { field: "needs", .. }));
         assert!(matches!(parse(&[("a", 0, &[])]), ServiceTableError::BareRoot(_)));
         assert!(matches!(parse(&[("a", 100_000, &[])]), ServiceTableError::AppUid { .. }));
+    }
+
+    #[test]
+    fn a_service_on_demand_has_callers_and_nothing_depends_on_it() {
+        let parse = |rows: &[(&str, u32, &[&str])], from: &str, to: &str| {
+            ServiceTable::parse(table(rows).replacen(from, to, 1).as_bytes())
+        };
+        let asked = r#""gid":1,"on_demand":true,"callers":{"b":["x"]}"#;
+        assert!(parse(&[("a", 1, &[]), ("b", 2, &[])], r#""gid":1"#, asked).is_ok());
+        let unasked = parse(&[("a", 1, &[])], r#""gid":1"#, r#""gid":1,"on_demand":true"#);
+        assert!(matches!(unasked, Err(ServiceTableError::NeverAsked(_))));
+        let needed = parse(&[("a", 1, &[]), ("b", 2, &["a"])], r#""gid":1"#, asked);
+        assert!(matches!(needed, Err(ServiceTableError::AlwaysNeeded { .. })));
+        let vital = parse(&[("a", 1, &[]), ("b", 2, &[])], r#""gid":1"#, &format!(r#"{asked},"health":true"#));
+        assert!(matches!(vital, Err(ServiceTableError::AlwaysNeeded { .. })));
     }
 
     #[test]

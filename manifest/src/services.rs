@@ -6,7 +6,8 @@
 use crate::{
     api::ErrorBody,
     app::{Capabilities, PowerControl},
-    names::ComponentId,
+    holdfast::HoldfastSection,
+    names::{CertificateName, ComponentId, TimeZone},
     read::{self, ReadError},
 };
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,10 @@ pub const SOCKET: &str = "/run/services/socket";
 pub const VARIABLE: &str = "HOLDFAST_SERVICES";
 /// Longest request and longest reply, in bytes.
 pub const SERVICE_PACKET_LIMIT: usize = 16 * 1024;
+/// Longest certificate chain and private key together, in bytes of PEM.
+pub const CERTIFICATE_LIMIT: usize = 12 * 1024;
+/// All certificates and keys of one app together, in bytes of PEM: what a whole device of Azure Sphere has.
+pub const CERTIFICATES_LIMIT: usize = 24 * 1024;
 /// Most apps that one app may name as its peers.
 pub const PEERS_LIMIT: usize = 16;
 
@@ -40,6 +45,67 @@ pub enum Request {
     },
     /// Wait for an app that connects. Reply, once there is one: [`Peer`] with this app's end.
     Accept {},
+    /// Set the device's clock, within the years that the image can run. Reply: [`crate::api::Done`].
+    SetClock {
+        /// Milliseconds since 1970.
+        unix_ms: u64,
+    },
+    /// Set the device's time zone: the variable `TZ` of every app that is started from then on. Reply: [`crate::api::Done`], once
+    /// it is on the disk.
+    SetTimeZone {
+        /// The zone.
+        zone: TimeZone,
+    },
+    /// The device's links. Reply: [`Network`].
+    Network {},
+    /// The updates that are coming. Reply: [`Updates`], once it is another one than the app has seen: at once with 0, and then
+    /// whenever something changed.
+    Updates {
+        /// Serial number of the last reply; 0 at first.
+        seen: u64,
+    },
+    /// Put an update off. Reply: [`PutOff`]. Who asks again asks for another time, counted from then.
+    PutOffUpdate {
+        /// Of which app.
+        app: ComponentId,
+        /// For so long; cut to the longest that the device's image lets.
+        seconds: u32,
+    },
+    /// Let an update come as far as this app is concerned: it has saved what it must. Reply: [`PutOff`] with 0 seconds.
+    AllowUpdate {
+        /// Of which app.
+        app: ComponentId,
+    },
+    /// Keep a certificate under a name, in place of the one that has it. Reply: [`crate::api::Done`], once it is on the disk.
+    PutCertificate {
+        /// The name.
+        name: CertificateName,
+        /// The certificate in PEM, and behind it those that certify it, if any.
+        certificate: String,
+        /// Its private key in PEM; absent: it certifies others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        private_key: Option<String>,
+    },
+    /// What is kept. Reply: [`Certificates`].
+    Certificates {},
+    /// A certificate with its key. Reply: [`Certificate`].
+    Certificate {
+        /// Which.
+        name: CertificateName,
+    },
+    /// Give a certificate another name, in place of the one that has it: in one step, a power cut leaves both as they were or
+    /// as they shall be. Reply: [`crate::api::Done`].
+    RenameCertificate {
+        /// Which.
+        from: CertificateName,
+        /// Its new name.
+        to: CertificateName,
+    },
+    /// Forget a certificate. Reply: [`crate::api::Done`].
+    RemoveCertificate {
+        /// Which.
+        name: CertificateName,
+    },
 }
 
 /// A reply: what was asked for, or why not.
@@ -72,6 +138,124 @@ pub struct Peer {
     pub app: ComponentId,
 }
 
+/// Reply to [`Request::Network`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The links but the loopback.
+    pub links: Vec<LinkStatus>,
+}
+
+/// One link of the device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkStatus {
+    /// Its name, such as `eth0`.
+    pub name: String,
+    /// Whether it is meant to work.
+    pub up: bool,
+    /// Whether there is somebody at the other end of the wire.
+    pub carrier: bool,
+    /// Addresses with the length of their prefix: `10.0.2.15/24`.
+    pub addresses: Vec<String>,
+    /// Whether a default route leads over it.
+    pub default_route: bool,
+}
+
+/// Reply to [`Request::Updates`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Updates {
+    /// Names this reply, for the next request. Another state has a higher one; never 0.
+    pub serial: u64,
+    /// By app; at most [`UPDATES_LIMIT`]. One that was installed, or failed, is not there any more.
+    pub updates: Vec<Update>,
+}
+
+/// A version of an app that is about to take the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// Which app.
+    pub app: ComponentId,
+    /// The version that is there.
+    pub from: u64,
+    /// The version that comes.
+    pub to: u64,
+    /// How far it is.
+    pub state: UpdateState,
+    /// It is installed after so many seconds, unless it is put off, or at once when every app that was told lets it come.
+    pub seconds: u64,
+    /// For so many seconds from now it can still be put off.
+    pub at_most_seconds: u64,
+}
+
+/// How far an update is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateState {
+    /// It was verified and is being written to the disk.
+    Started,
+    /// It is on the disk and is installed soon.
+    Ready,
+    /// An app put it off.
+    Deferred,
+}
+
+/// Most updates that are told of.
+pub const UPDATES_LIMIT: usize = 32;
+
+/// Reply to [`Request::PutOffUpdate`] and [`Request::AllowUpdate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutOff {
+    /// For so many seconds it is put off for this app: what was asked for, or the most that the image lets.
+    pub seconds: u64,
+}
+
+/// Reply to [`Request::Certificates`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificates {
+    /// By name.
+    pub certificates: Vec<CertificateInfo>,
+    /// Bytes of PEM that are kept.
+    pub used_bytes: usize,
+    /// [`CERTIFICATES_LIMIT`].
+    pub limit_bytes: usize,
+}
+
+/// One of [`Certificates`]: what its first certificate says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateInfo {
+    /// Its name in the store.
+    pub name: CertificateName,
+    /// Whether its private key is kept too.
+    pub has_key: bool,
+    /// Whose it is (RFC 4514).
+    pub subject: String,
+    /// Who certifies it (RFC 4514).
+    pub issuer: String,
+    /// Valid from this time on, in seconds since 1970.
+    pub not_before: u64,
+    /// Valid until this time, in seconds since 1970.
+    pub not_after: u64,
+    /// Bytes of PEM.
+    pub bytes: usize,
+}
+
+/// Reply to [`Request::Certificate`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// As it was put.
+    pub certificate: String,
+    /// As it was put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<String>,
+}
+
 /// What of the services an app's manifest opens to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,17 +270,32 @@ pub struct Rights {
     pub power_off: bool,
     /// Apps for [`Request::Connect`] and [`Request::Accept`].
     pub peers: Vec<ComponentId>,
+    /// The requests about certificates.
+    pub certificates: bool,
+    /// [`Request::SetClock`] and [`Request::SetTimeZone`].
+    pub set_clock: bool,
+    /// [`Request::Network`].
+    pub network: bool,
+    /// [`Request::Updates`] and [`Request::AllowUpdate`].
+    pub updates: bool,
+    /// [`Request::PutOffUpdate`], and who may put updates off is told of them.
+    pub put_off_updates: bool,
 }
 
 impl Rights {
     /// Those that a manifest lists.
-    pub fn of(listed: &Capabilities) -> Self {
+    pub fn of(listed: &Capabilities, more: &HoldfastSection) -> Self {
         Self {
             memory: listed.heap_mem_stats,
             reset_memory_peak: listed.reset_memory_watermarks,
             reboot: listed.power_controls.contains(&PowerControl::ForceReboot),
             power_off: listed.power_controls.contains(&PowerControl::ForcePowerDown),
             peers: listed.allowed_application_connections.clone(),
+            certificates: listed.cert_store,
+            set_clock: listed.system_time,
+            network: more.network_status,
+            updates: listed.system_event_notifications,
+            put_off_updates: listed.software_update_deferral,
         }
     }
 
@@ -116,6 +315,22 @@ impl Rights {
             Request::PowerOff {} => (self.power_off, r#""Capabilities": { "PowerControls": ["ForcePowerDown"] }"#.to_owned()),
             Request::Connect { app } => (self.peers.contains(app), peer_line(app)),
             Request::Accept {} => (!self.peers.is_empty(), peer_line(&"COMPONENT-ID")),
+            Request::SetClock { .. } | Request::SetTimeZone { .. } => {
+                (self.set_clock, r#""Capabilities": { "SystemTime": true }"#.to_owned())
+            }
+            Request::Updates { .. } | Request::AllowUpdate { .. } => {
+                let told = self.updates || self.put_off_updates;
+                (told, r#""Capabilities": { "SystemEventNotifications": true }"#.to_owned())
+            }
+            Request::PutOffUpdate { .. } => {
+                (self.put_off_updates, r#""Capabilities": { "SoftwareUpdateDeferral": true }"#.to_owned())
+            }
+            Request::Network {} => (self.network, r#""Holdfast": { "NetworkStatus": true }"#.to_owned()),
+            Request::PutCertificate { .. }
+            | Request::Certificates {}
+            | Request::Certificate { .. }
+            | Request::RenameCertificate { .. }
+            | Request::RemoveCertificate { .. } => (self.certificates, r#""Capabilities": { "CertStore": true }"#.to_owned()),
         };
         (!listed).then_some(line)
     }
@@ -166,19 +381,27 @@ mod tests {
                 Request::Connect { app: APP.parse().unwrap() },
                 r#""AllowedApplicationConnections":["25025d2c-66da-4448-bae1-ac26fcdd3627"]"#,
             ),
+            (Request::Certificates {}, r#""CertStore":true"#),
+            (Request::SetClock { unix_ms: 0 }, r#""SystemTime":true"#),
+            (Request::Updates { seen: 0 }, r#""SystemEventNotifications":true"#),
+            (Request::PutOffUpdate { app: APP.parse().unwrap(), seconds: 60 }, r#""SoftwareUpdateDeferral":true"#),
         ];
         for (request, line) in &all {
             let lacking = Rights::default().missing(request).unwrap();
             assert!(lacking.replace(' ', "").contains(line), "{lacking}");
             let listed: Capabilities = serde_json::from_str(&format!("{{{line}}}")).unwrap();
-            let rights = Rights::of(&listed);
+            let rights = Rights::of(&listed, &HoldfastSection::default());
             assert!(!rights.is_empty());
-            // Each line opens its own request, and none of the others.
+            // Each line opens its own request and none of the others; who may put updates off is told of them.
             for (other, _) in &all {
-                assert_eq!(rights.missing(other).is_none(), other == request, "{line} and {other:?}");
+                let told = matches!((request, other), (Request::PutOffUpdate { .. }, Request::Updates { .. }));
+                assert_eq!(rights.missing(other).is_none(), other == request || told, "{line} and {other:?}");
             }
         }
         assert!(Rights::default().missing(&Request::Accept {}).is_some());
+        let more = HoldfastSection { network_status: true, ..HoldfastSection::default() };
+        let rights = Rights::of(&Capabilities::default(), &more);
+        assert!(rights.missing(&Request::Network {}).is_none() && Rights::default().missing(&Request::Network {}).is_some());
     }
 
     proptest::proptest! {

@@ -5,7 +5,10 @@ use crate::{
     plan::{self, Kernel, KernelLink, Step},
 };
 use linux::{files::chain, log};
-use manifest::network::{Link, NetworkConfig};
+use manifest::{
+    network::{Link, NetworkConfig},
+    services::Network,
+};
 use std::collections::BTreeMap;
 
 /// Keeps links as they are configured.
@@ -75,6 +78,11 @@ impl Keeper {
         });
         lines.extend(problems);
         Ok(lines)
+    }
+
+    /// The links, for programs.
+    pub fn status(&mut self) -> Result<Network, NetlinkError> {
+        Ok(plan::status(&self.netlink.look()?))
     }
 
     fn carry_out(&mut self, wanted: &Link, link: &KernelLink, kernel: &Kernel) -> Result<(), NetlinkError> {

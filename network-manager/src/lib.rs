@@ -1,11 +1,12 @@
 //! Gives the device's links the addresses that its image names, and keeps them there.
 //!
-//! This daemon holds CAP_NET_ADMIN, so it reads nothing that comes from outside: its inputs are `network.json` in the
+//! This daemon holds CAP_NET_ADMIN and CAP_SYS_TIME, so it reads nothing that comes from outside: its inputs are `network.json` in the
 //! verified image, the kernel's own netlink messages, and `ipc` of our own daemons.
 //!
 //! - [`message`]: the messages of rtnetlink that we speak.
 //! - [`netlink`]: what the kernel says of links, addresses and default routes, and the four changes we ask of it.
 //! - [`plan`]: pure: what is configured and what the kernel has → the steps that are missing, in order.
+//! - [`clock`]: set for apps whose manifest allows it, because this daemon may.
 //! - [`keeper`]: carries steps out, remembers what went wrong, says it once.
 //!
 //! Flow: look at the kernel, plan, carry out; then again whenever the kernel says that a link changed, and every few
@@ -18,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod keeper;
 pub mod message;
 pub mod netlink;

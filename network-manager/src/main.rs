@@ -19,16 +19,19 @@ use linux::{
 };
 use manifest::{
     api::{Done, ErrorBody, ErrorClass, EventKind},
+    image::DeviceImage,
     network::NetworkConfig,
     places,
     service::{SERVICE_TABLE_LIMIT, ServiceTable},
 };
 use network_manager::{
+    clock,
     keeper::{Keeper, Outcome},
     netlink::{Changes, Netlink},
 };
-use sandbox::{Confinement, confine_self};
-use std::{convert::Infallible, error::Error, process::ExitCode, time::Duration};
+use sandbox::{Confinement, confine_self, seccomp::profiles::daemon};
+use serde::Serialize;
+use std::{convert::Infallible, error::Error, ops::RangeInclusive, process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
     let Err(error) = run();
@@ -41,6 +44,7 @@ fn run() -> Result<Infallible, Box<dyn Error>> {
     let notifier = Notifier::from_environment();
     let config = NetworkConfig::parse(&files::read(places::NETWORK, NETWORK_LIMIT)?)?;
     let table = ServiceTable::parse(&files::read(places::SERVICES, SERVICE_TABLE_LIMIT)?)?;
+    let plausible = DeviceImage::parse(&files::read(places::IMAGE, IMAGE_LIMIT)?)?.plausible_times();
     let poller = Poller::new()?;
     let changes = Changes::subscribe()?;
     poller.add(&changes, CHANGES)?;
@@ -48,8 +52,8 @@ fn run() -> Result<Infallible, Box<dyn Error>> {
     let mut server = Server::new(passed.take("ipc")?, "network-manager".parse()?, table, &poller)?;
 
     let mut outcome = keeper.tend();
-    // Its netlink sockets are open: it needs no path, no profile and no other network from here on.
-    for layer in confine_self(&Confinement::new())? {
+    // Its netlink sockets are open: it needs no path and no other network from here on.
+    for layer in confine_self(&Confinement::new().profile(&daemon::CLOCK))? {
         log::info(format!("confined: {layer}"));
     }
     notifier.ready();
@@ -62,19 +66,27 @@ fn run() -> Result<Infallible, Box<dyn Error>> {
             outcome = keeper.tend();
         }
         for token in tokens.into_iter().filter(|token| Server::owns(*token)) {
-            serve(&mut server, &poller, token, &mut keeper);
+            serve(&mut server, &poller, token, &mut keeper, &plausible);
         }
     }
 }
 
-fn serve(server: &mut Server, poller: &Poller, token: u64, keeper: &mut Keeper) {
+fn serve(server: &mut Server, poller: &Poller, token: u64, keeper: &mut Keeper, plausible: &RangeInclusive<u64>) {
     match server.receive::<Request>(token, poller) {
         Incoming::Request { request: Request::Links {}, .. } => {
-            let answer = match keeper.describe() {
-                Ok(links) => Answer::Ok(Links { links }),
-                Err(error) => Answer::Error(ErrorBody { class: ErrorClass::Internal, message: chain(&error), hint: None }),
-            };
-            server.answer(token, &answer, &[]);
+            answer(server, token, keeper.describe().map(|links| Links { links }).map_err(|e| internal(&e)));
+        }
+        Incoming::Request { request: Request::Status {}, .. } => {
+            answer(server, token, keeper.status().map_err(|e| internal(&e)));
+        }
+        Incoming::Request { request: Request::SetClock { unix_ms, app }, .. } => {
+            let done = clock::set(unix_ms, plausible);
+            let is_set = done.is_ok();
+            answer(server, token, done);
+            // Afterwards: an app waits for the answer, and nobody for this.
+            if is_set {
+                report(EventKind::ClockSet, app.to_string(), format!("set to {} s after 1970", unix_ms / 1000));
+            }
         }
         Incoming::Malformed { caller, error } => report(EventKind::MalformedPacket, caller.to_string(), chain(&error)),
         Incoming::Forbidden { caller, request } => {
@@ -82,6 +94,14 @@ fn serve(server: &mut Server, poller: &Poller, token: u64, keeper: &mut Keeper) 
         }
         Incoming::Nothing | Incoming::Closed => {}
     }
+}
+
+fn answer<T: Serialize>(server: &mut Server, token: u64, result: Result<T, ErrorBody>) {
+    server.answer(token, &result.map_or_else(Answer::Error, Answer::Ok), &[]);
+}
+
+fn internal(error: &dyn Error) -> ErrorBody {
+    ErrorBody { class: ErrorClass::Internal, message: chain(error), hint: None }
 }
 
 /// Tells security-monitor. If it cannot be told, our own log has it.
@@ -95,6 +115,8 @@ fn report(kind: EventKind, subject: String, detail: String) {
 
 /// Token of [`Changes`].
 const CHANGES: u64 = 1;
+/// Longest `image.json` that is read.
+const IMAGE_LIMIT: usize = 16 * 1024;
 /// Longest `network.json` that is read.
 const NETWORK_LIMIT: usize = 64 * 1024;
 /// How soon to look again while something is missing.

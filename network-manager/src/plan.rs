@@ -1,6 +1,9 @@
 //! What is configured and what the kernel has → the steps that are missing.
 
-use manifest::network::{AddressWithPrefix, Link};
+use manifest::{
+    network::{AddressWithPrefix, Link},
+    services::{LinkStatus, Network},
+};
 use std::net::Ipv4Addr;
 
 /// A link as the kernel has it.
@@ -66,6 +69,29 @@ pub fn described(kernel: &Kernel) -> Vec<String> {
     };
     kernel.links.iter().take(LINKS_SHOWN).map(line).collect()
 }
+
+/// The same for programs, without the loopback, which leads nowhere.
+pub fn status(kernel: &Kernel) -> Network {
+    let one = |link: &KernelLink| LinkStatus {
+        name: link.name.clone(),
+        up: link.up,
+        carrier: link.carrier,
+        addresses: kernel
+            .addresses
+            .iter()
+            .filter(|(index, _)| *index == link.index)
+            .map(|(_, address)| format!("{}/{}", address.address, address.prefix))
+            .take(ADDRESSES_SHOWN)
+            .collect(),
+        default_route: kernel.gateways.iter().any(|(index, _)| *index == link.index),
+    };
+    Network { links: kernel.links.iter().filter(|link| link.name != "lo").take(LINKS_FOR_APPS).map(one).collect() }
+}
+
+/// Links that apps are told of: they fit into a packet of theirs.
+const LINKS_FOR_APPS: usize = 16;
+/// Addresses of each.
+const ADDRESSES_SHOWN: usize = 8;
 
 /// Links that are described: a board has a handful, each app with network rights one more, and a packet is bounded.
 const LINKS_SHOWN: usize = 256;

@@ -106,6 +106,8 @@ fn limits(file: &PolicyFile) -> Limits {
         open_files: file.limits.open_files,
         processes: u64::from(file.limits.processes.saturating_add(2)).min(4096),
         temporary_bytes: file.limits.temporary.0,
+        // Where cores go is the machine's own affair.
+        core_bytes: 0,
     }
 }
 

@@ -139,7 +139,8 @@ fn make_proc(shown: Proc) -> Result<OwnedFd, Errno> {
 }
 
 fn set_limits(limits: Limits) -> Result<(), Errno> {
-    for none in [Resource::Core, Resource::Memlock, Resource::Msgqueue, Resource::Nice, Resource::Rtprio] {
+    process::limit(Resource::Core, limits.core_bytes)?;
+    for none in [Resource::Memlock, Resource::Msgqueue, Resource::Nice, Resource::Rtprio] {
         process::limit(none, 0)?;
     }
     // The kernel allows less of both by itself the less memory there is: 256 from some 88 MiB on (kernel/fork.c,

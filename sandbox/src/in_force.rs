@@ -26,8 +26,10 @@ pub(crate) fn lines(
         "capabilities: none in any of the five sets, securebits locked".to_owned(),
         format!("no_new_privs, {}", memory(profiles)),
         format!(
-            "own session and keyring; limits: {} open files, {} processes, no core, no locked memory, no real time",
-            policy.limits.open_files, policy.limits.processes
+            "own session and keyring; limits: {} open files, {} processes, {}, no locked memory, no real time",
+            policy.limits.open_files,
+            policy.limits.processes,
+            core(policy.limits.core_bytes)
         ),
         format!(
             "Landlock ABI {}: files of the root, no TCP port, no device ioctl, signals and abstract sockets of its own",
@@ -37,6 +39,10 @@ pub(crate) fn lines(
         exec(kernel, policy.processes).to_owned(),
         format!("descriptors: 3 standard, {} passed, every other closed", command.descriptors.len()),
     ]
+}
+
+fn core(bytes: u64) -> String {
+    if bytes == 0 { "no core".to_owned() } else { format!("a core of {} KiB of the program itself", bytes / 1024) }
 }
 
 fn user(kernel: &Kernel, policy: &Policy<'_>) -> String {

@@ -5,7 +5,7 @@ use crate::{
     check::Kernel,
     child::{self, Ends},
     plan::{self, Plan, PlanError},
-    policy::{Command, Policy},
+    policy::{CORE, Command, Policy},
     step::{ABOUT_TO_EXEC, Failure, Step},
     sys,
 };
@@ -17,6 +17,7 @@ use linux::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fd::{AsFd, OwnedFd},
+    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
     net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType, recvmsg, socketpair},
     pipe::{PipeFlags, pipe_with},
@@ -40,6 +41,8 @@ pub struct Child {
     pub denials: Option<OwnedFd>,
     /// Where the reaping init tells how the program ended.
     ending: OwnedFd,
+    /// Where the kernel dumps the program to.
+    core_folder: Option<OwnedFd>,
 }
 
 /// Why a program was not started.
@@ -98,7 +101,8 @@ pub fn spawn(kernel: &Kernel, policy: Policy<'_>, command: &Command<'_>) -> Resu
     let namespaces = layer!(PidNamespace, all, else Namespaces::NONE);
     let (pid, pidfd) = sys::start(namespaces, layer!(Cgroup, cgroup), || child::run(&plan, &ends)).map_err(start("clone"))?;
     drop(ends);
-    let mut child = Child { pid: pid.unsigned_abs(), pidfd, in_force: plan.in_force, denials: None, ending };
+    let core_folder = plan.mounts.core_folder;
+    let mut child = Child { pid: pid.unsigned_abs(), pidfd, in_force: plan.in_force, denials: None, ending, core_folder };
     match await_program(&failure, &mut child.denials) {
         Ok(Start::Running) => Ok(child),
         Ok(Start::Failed(Failure { step, errno })) => {
@@ -117,10 +121,26 @@ impl Child {
     /// How the program ended, given how its first process did: the reaping init cannot die of a signal in the program's
     /// stead, so it tells. Where it was killed itself (its control group was, or memory ran out), that is the ending.
     pub fn ending(&self, exit: Exit) -> Exit {
-        Exit { ending: self.told().unwrap_or(exit.ending), ..exit }
+        let (ending, dumped) = self.told().unwrap_or((exit.ending, exit.dumped));
+        Exit { ending, dumped, ..exit }
     }
 
-    fn told(&self) -> Option<Ending> {
+    /// What the kernel dumped of a program that has ended with [`Exit::dumped`], readable; None if the policy allowed no
+    /// such file. The program could write there too: nothing about what is in it is sure, not even that it is a dump.
+    /// Needs CAP_CHOWN where the program had a user of its own.
+    pub fn core(&self) -> Result<Option<OwnedFd>, Errno> {
+        let Some(folder) = &self.core_folder else { return Ok(None) };
+        let name = CORE.rsplit('/').next().unwrap_or_default();
+        // The dump is its user's alone, and who reads it need have no right to read everybody's files.
+        rustix::fs::chownat(folder, name, Some(rustix::process::geteuid()), None, AtFlags::SYMLINK_NOFOLLOW)?;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = rustix::fs::openat2(folder, name, flags, Mode::empty(), resolve)?;
+        let is_file = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode).is_file();
+        if is_file { Ok(Some(file)) } else { Err(Errno::NOENT) }
+    }
+
+    fn told(&self) -> Option<(Ending, bool)> {
         let mut status = [0; 4];
         let length = rustix::io::read(&self.ending, &mut status).ok()?;
         let status = i32::from_ne_bytes(status);
@@ -129,7 +149,7 @@ impl Child {
         } else {
             Ending::Exited(libc::WEXITSTATUS(status))
         };
-        (length == 4).then_some(ending)
+        (length == 4).then_some((ending, libc::WCOREDUMP(status)))
     }
 
     /// Kills it and waits until it is gone: nothing of a failed start is left.

@@ -6,6 +6,7 @@
 //!   opens, mounts and compiles everything, in the parent → [`launch`] clones → `child` walks the plan by raw system
 //!   calls in a fixed order → `reaper` stays as PID 1, the program replaces the rest.
 //! - [`confine_self()`] binds the calling daemon, after it opened what it needs: no_new_privs, Landlock domain, filter.
+//!   [`confine_reader()`] binds a copy of it that reads what somebody forged.
 //!
 //! The layers of a sandbox, all on, none with a switch: own uid and gid · own root by the new mount API, the machine's
 //! detached · mount, pid, ipc, uts, net and cgroup namespace · born in its control group · five empty capability sets,
@@ -69,7 +70,7 @@ mod sys;
 pub mod user_namespace;
 
 pub use check::{CheckError, Kernel};
-pub use confine_self::{ConfineError, Confinement, confine_self};
+pub use confine_self::{ConfineError, Confinement, confine_reader, confine_self};
 pub use launch::{Child, SpawnError, spawn};
 pub use optional::Protection;
-pub use policy::{Command, Denials, Limits, Mount, Place, Policy, Proc, Processes, Use};
+pub use policy::{CORE, Command, Denials, Limits, Mount, Place, Policy, Proc, Processes, TOOLS, Use};

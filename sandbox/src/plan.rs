@@ -200,7 +200,7 @@ pub(crate) fn has(profiles: &[&Profile], profile: &Profile) -> bool {
 fn environment(command: &Command<'_>, processes: Processes) -> Vec<String> {
     let mut all = command.environment.clone();
     if !command.descriptors.is_empty() {
-        let pid = if processes == Processes::Single { 1 } else { 2 };
+        let pid = mounts::process_id(processes);
         let names: Vec<&str> = command.descriptors.iter().map(|(name, _)| name.as_str()).collect();
         all.push(format!("LISTEN_PID={pid}"));
         all.push(format!("LISTEN_FDS={}", names.len()));

@@ -83,9 +83,14 @@ pub enum Place {
     Data,
     /// `/run/<name>`: one socket to connect to, or a folder of them, on a read-only mount.
     Socket(String),
+    /// [`TOOLS`], read and run: programs that are not of the root, such as a debugger.
+    Tools,
     /// This absolute path, outside of [`MOUNT_POINTS`] and `/data`: what is mounted below the source comes along.
     Path(String, Use),
 }
+
+/// Where [`Place::Tools`] is.
+pub const TOOLS: &str = "/run/tools";
 
 /// What a mount at a [`Place::Path`] is for. Always nosuid and nodev.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,11 +144,18 @@ pub struct Limits {
     pub processes: u64,
     /// Bytes of /tmp, and the same again of /run.
     pub temporary_bytes: u64,
+    /// Bytes that the kernel may write of a program that crashed, into [`CORE`]: see [`crate::Child::core`]. 0: none. They
+    /// count as the program's memory.
+    pub core_bytes: u64,
 }
+
+/// `kernel.core_pattern`, where programs with [`Limits::core_bytes`] are started: whoever does has to see to that. There is a
+/// folder for the program's own process id and for no other: its children are not dumped.
+pub const CORE: &str = "/run/core/%p/core";
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { open_files: 256, processes: MOST_PROCESSES, temporary_bytes: 1 << 20 }
+        Self { open_files: 256, processes: MOST_PROCESSES, temporary_bytes: 1 << 20, core_bytes: 0 }
     }
 }
 
@@ -203,6 +215,9 @@ const FEWEST_PROCESSES: u64 = 3;
 const MOST_PROCESSES: u64 = 4096;
 /// More temporary memory than any device of this class has to spare.
 const MOST_TEMPORARY: u64 = 256 << 20;
+
+/// The same of a dump: as much again as the largest program that is worth one.
+const MOST_CORE: u64 = 64 << 20;
 
 /// Why a policy or command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -288,6 +303,7 @@ pub fn check(policy: &Policy<'_>, command: &Command<'_>) -> Result<(), PolicyErr
     check_limit("open files", policy.limits.open_files, FEWEST_FILES + command.descriptors.len() as u64, MOST_FILES)?;
     check_limit("processes", policy.limits.processes, FEWEST_PROCESSES, MOST_PROCESSES)?;
     check_limit("temporary memory", policy.limits.temporary_bytes, 4096, MOST_TEMPORARY)?;
+    check_limit("core file", policy.limits.core_bytes, 0, MOST_CORE)?;
     policy.profiles.iter().try_for_each(|profile| check_profile(profile, policy.processes))?;
     check_program(&command.program)?;
     if command.directory != "/" && !is_clean(&command.directory) {
@@ -312,7 +328,7 @@ fn check_mounts(mounts: &[Mount]) -> Result<(), PolicyError> {
     let mut seen = BTreeSet::new();
     for Mount { place, .. } in mounts {
         let fits = match place {
-            Place::Data => true,
+            Place::Data | Place::Tools => true,
             Place::Socket(name) => is_short_name(name, b"-_"),
             Place::Path(path, _) => is_clean(path) && !RESERVED.contains(&top(path)),
         };
@@ -352,7 +368,7 @@ fn check_profile(profile: &'static Profile, processes: Processes) -> Result<(), 
     }
     let allowed = match profile.name {
         "threads" | "fork" => processes != Processes::Single,
-        "exec" => processes == Processes::Exec,
+        "exec" | "debug" => processes == Processes::Exec,
         _ => true,
     };
     if allowed { Ok(()) } else { Err(PolicyError::Contradiction { profile: profile.name, processes }) }
@@ -415,6 +431,7 @@ impl Place {
         match self {
             Self::Data => "/data".to_owned(),
             Self::Socket(name) => format!("/run/{name}"),
+            Self::Tools => TOOLS.to_owned(),
             Self::Path(path, _) => path.clone(),
         }
     }
@@ -426,6 +443,7 @@ impl std::fmt::Display for Place {
             Self::Data | Self::Path(_, Use::Write) => write!(f, "{} (read and write)", self.path()),
             Self::Socket(_) => write!(f, "{} (socket)", self.path()),
             Self::Path(path, Use::Read) => write!(f, "{path} (read)"),
+            Self::Tools => write!(f, "{TOOLS} (read and run)"),
             Self::Path(path, Use::Run) => write!(f, "{path} (read and run)"),
         }
     }

@@ -3,6 +3,15 @@
 //! The manifest asks for it: `"Holdfast": { "Config": "restart" }`, and the app is started again when it changes, or
 //! `"notify"`, and the app is told. What is in it is between the app and its owner: text, JSON, a key. It is kept encrypted,
 //! and no other app gets it.
+//!
+//! ```no_run
+//! use sdk::{config::Config, descriptors::Granted, log};
+//!
+//! let config = Config::take(&mut Granted::take())?;
+//! let name = String::from_utf8(config.read()?)?;
+//! log::info(format_args!("I am {name}"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use crate::descriptors::{Granted, NotGranted};
 use rustix::io::Errno;

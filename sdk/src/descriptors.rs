@@ -1,6 +1,25 @@
 //! What the manifest grants arrives as open descriptors with names: the LISTEN_FDS convention (sd_listen_fds(3)).
+//!
+//! ```no_run
+//! use sdk::{descriptors::Granted, log};
+//!
+//! let mut granted = Granted::take();
+//! log::info(format_args!("granted: {}", granted.names().collect::<Vec<_>>().join(", ")));
+//! // `"Gpio": ["$DOORBELL_BUTTON"], "Uart": ["$SERIAL_PORT"]` in the manifest's Capabilities.
+//! let (button, port) = (granted.gpio("DOORBELL_BUTTON")?, granted.uart("SERIAL_PORT")?);
+//! # Ok::<(), sdk::descriptors::NotGranted>(())
+//! ```
 
-use crate::{gpio::InputLine, sys};
+use crate::{
+    attributes::{Led, Pulses, Voltage},
+    clock::Clock,
+    gpio::{InputLine, OutputLine},
+    i2c::I2c,
+    spi::Spi,
+    sys,
+    uart::Port,
+    watchdog::Watchdog,
+};
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::{collections::BTreeMap, os::fd::OwnedFd};
 
@@ -39,9 +58,54 @@ impl Granted {
         Self(granted)
     }
 
-    /// The GPIO line that the manifest calls `$name`.
+    /// The GPIO line that the manifest calls `$name`, an input by the board file.
     pub fn gpio(&mut self, name: &str) -> Result<InputLine, NotGranted> {
-        self.descriptor(name).map(InputLine::new)
+        self.descriptor(name).map(InputLine::from)
+    }
+
+    /// The GPIO line that the manifest calls `$name`, an output by the board file.
+    pub fn gpio_output(&mut self, name: &str) -> Result<OutputLine, NotGranted> {
+        self.descriptor(name).map(OutputLine::from)
+    }
+
+    /// The serial port that the manifest calls `$name`.
+    pub fn uart(&mut self, name: &str) -> Result<Port, NotGranted> {
+        self.descriptor(name).map(Port::from)
+    }
+
+    /// The device on an I2C bus that the manifest calls `$name`.
+    pub fn i2c(&mut self, name: &str) -> Result<I2c, NotGranted> {
+        self.descriptor(name).map(I2c::new)
+    }
+
+    /// The device on an SPI bus that the manifest calls `$name`.
+    pub fn spi(&mut self, name: &str) -> Result<Spi, NotGranted> {
+        self.descriptor(name).map(Spi::new)
+    }
+
+    /// A channel of the PWM chip that the manifest calls `$name`.
+    pub fn pulses(&mut self, name: &str, channel: u32) -> Result<Pulses, NotGranted> {
+        Pulses::take(self, name, channel)
+    }
+
+    /// An input of the converter that the manifest calls `$name`.
+    pub fn voltage(&mut self, name: &str, channel: u32) -> Result<Voltage, NotGranted> {
+        Voltage::take(self, name, channel)
+    }
+
+    /// The LED that the manifest calls `$name`.
+    pub fn led(&mut self, name: &str) -> Result<Led, NotGranted> {
+        Led::take(self, name)
+    }
+
+    /// The real-time clock that the manifest calls `$name`.
+    pub fn clock(&mut self, name: &str) -> Result<Clock, NotGranted> {
+        self.descriptor(name).map(Clock::new)
+    }
+
+    /// The hardware watchdog that the manifest calls `$name`; it runs already.
+    pub fn watchdog(&mut self, name: &str) -> Result<Watchdog, NotGranted> {
+        self.descriptor(name).map(Watchdog::new)
     }
 
     /// The descriptor called `name`, as it is.

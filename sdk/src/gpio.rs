@@ -1,6 +1,21 @@
-//! Edges of a granted GPIO line: records of `struct gpio_v2_line_event` (Documentation/userspace-api/gpio), read from the
-//! line's descriptor. The manager has chosen line, direction and edges already; nothing here can change them.
+//! Granted GPIO lines (Documentation/userspace-api/gpio): edges of inputs, as records of `struct gpio_v2_line_event`; values of both
+//! kinds. The manager has chosen line, direction and edges already; nothing here can change them.
+//!
+//! ```no_run
+//! use sdk::{descriptors::Granted, gpio::{BATCH, Direction}};
+//!
+//! let mut granted = Granted::take();
+//! let (button, lamp) = (granted.gpio("BUTTON")?, granted.gpio_output("LAMP")?);
+//! loop {
+//!     for edge in button.edges(BATCH)? {
+//!         lamp.set(edge.direction == Direction::Rising)?;
+//!     }
+//! }
+//! # #[expect(unreachable_code)]
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+use crate::sys;
 use rustix::{buffer::spare_capacity, io::Errno};
 use std::{
     io,
@@ -10,12 +25,29 @@ use std::{
 
 /// Size of one record: u64 time, u32 id, u32 offset, u32 seqno, u32 line_seqno, u32 padding[6].
 const RECORD: usize = 48;
-/// Records per read: the kernel keeps 16 per line.
-const BATCH: usize = 16;
+/// Most edges of one call: the kernel keeps 16 per line.
+pub const BATCH: usize = 16;
 const RISING: u32 = 1;
 const FALLING: u32 = 2;
 
 /// A GPIO input line.
+///
+/// On a desk a pipe stands in for one; an edge is 48 bytes (`struct gpio_v2_line_event`):
+///
+/// ```
+/// use sdk::gpio::{BATCH, Direction, InputLine};
+/// use std::{io::Write, os::fd::OwnedFd, time::Duration};
+///
+/// let (line, mut kernel) = std::io::pipe()?;
+/// let mut event = [0; 48];
+/// event[..8].copy_from_slice(&1_500_000_000_u64.to_ne_bytes()); // when, in nanoseconds
+/// event[8..12].copy_from_slice(&1_u32.to_ne_bytes()); // it rises
+/// kernel.write_all(&event)?;
+///
+/// let edges = InputLine::from(OwnedFd::from(line)).edges(BATCH)?;
+/// assert_eq!((edges[0].direction, edges[0].time), (Direction::Rising, Duration::from_millis(1500)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct InputLine {
     line: OwnedFd,
@@ -41,19 +73,56 @@ pub struct Edge {
     pub sequence: u32,
 }
 
-impl InputLine {
-    pub(crate) fn new(line: OwnedFd) -> Self {
+impl From<OwnedFd> for InputLine {
+    /// A granted descriptor that was taken as it is.
+    fn from(line: OwnedFd) -> Self {
         Self { line }
     }
+}
 
-    /// The edges since the last call. Waits for one if there is none: call it when [`crate::wait::readable`] says so.
-    pub fn edges(&self) -> io::Result<Vec<Edge>> {
-        let mut bytes = Vec::with_capacity(RECORD * BATCH);
+impl InputLine {
+    /// Whether it is active now.
+    pub fn is_active(&self) -> io::Result<bool> {
+        sys::gpio_value(self.line.as_fd())
+    }
+
+    /// The edges since the last call, at most so many; none if a signal came. Waits for one if there is none: call it when
+    /// [`crate::wait::readable`] says so.
+    pub fn edges(&self, most: usize) -> io::Result<Vec<Edge>> {
+        if most == 0 {
+            return Ok(Vec::new());
+        }
+        let mut bytes = Vec::with_capacity(RECORD * most.min(BATCH));
         match rustix::io::read(&self.line, spare_capacity(&mut bytes)) {
             Ok(_) => Ok(bytes.as_chunks::<RECORD>().0.iter().filter_map(Edge::from_record).collect()),
             Err(Errno::INTR | Errno::AGAIN) => Ok(Vec::new()),
             Err(e) => Err(e.into()),
         }
+    }
+}
+
+/// A GPIO output line. It begins inactive.
+#[derive(Debug)]
+pub struct OutputLine {
+    line: OwnedFd,
+}
+
+impl From<OwnedFd> for OutputLine {
+    /// A granted descriptor that was taken as it is.
+    fn from(line: OwnedFd) -> Self {
+        Self { line }
+    }
+}
+
+impl OutputLine {
+    /// Makes it active, or inactive.
+    pub fn set(&self, active: bool) -> io::Result<()> {
+        sys::gpio_set_value(self.line.as_fd(), active)
+    }
+
+    /// Whether it is active now.
+    pub fn is_active(&self) -> io::Result<bool> {
+        sys::gpio_value(self.line.as_fd())
     }
 }
 
@@ -94,7 +163,7 @@ mod tests {
         let (read, write) = io::pipe().unwrap();
         let bytes = [record(RISING, 1), record(9, 2), record(FALLING, 3)].concat();
         rustix::io::write(&write, &bytes).unwrap();
-        let edges = InputLine::new(read.into()).edges().unwrap();
+        let edges = InputLine::from(OwnedFd::from(read)).edges(BATCH).unwrap();
         let time = Duration::from_millis(1500);
         assert_eq!(
             edges,

@@ -6,10 +6,11 @@
 //!
 //! - [`ready`]: tell the manager READY, a status line, and that the app is alive (watchdog).
 //! - [`descriptors`]: take what the manifest grants, by name. There is no device to open: the descriptor is the right.
-//! - [`gpio`]: edges of a granted GPIO line.
+//! - [`gpio`], [`uart`], [`i2c`], [`spi`], [`attributes`] (pulses, converters, LEDs), [`clock`], [`watchdog`]: granted peripherals.
 //! - [`storage`]: files that survive a power cut, in the folder that `MutableStorage` grants.
 //! - [`config`]: what the device's owner gives the app to read.
-//! - [`services`]: what the device does for the app: memory figures, power, connections with other apps.
+//! - [`services`]: what the device does for the app: memory figures, power, clock, updates, certificates, connections with other
+//!   apps.
 //! - [`signals`]: SIGTERM as a descriptor, so that a wait ends and the app can finish what it holds.
 //! - [`wait`]: wait for several descriptors at once.
 //! - [`log`]: lines of the app's log, which never panic when nobody reads them.
@@ -29,7 +30,7 @@
 //! let manager = Manager::from_environment();
 //! manager.ready();
 //! while !wait::readable(&[&termination, &button], manager.ping_interval())?.contains(&0) {
-//!     for edge in button.edges()? {
+//!     for edge in button.edges(sdk::gpio::BATCH)? {
 //!         log::info(format_args!("{edge:?}"));
 //!     }
 //!     manager.alive();
@@ -39,13 +40,19 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod attributes;
+pub mod clock;
 pub mod config;
 pub mod descriptors;
 pub mod gpio;
+pub mod i2c;
 pub mod log;
 pub mod ready;
 pub mod services;
 pub mod signals;
+pub mod spi;
 pub mod storage;
 mod sys;
+pub mod uart;
 pub mod wait;
+pub mod watchdog;

@@ -2,8 +2,15 @@
 //!
 //! `println!` panics when its pipe is closed, which happens to an app whose manager is just being restarted; here a line
 //! that cannot be written is lost, and nothing else.
+//!
+//! ```
+//! use sdk::log;
+//!
+//! log::info(format_args!("{} presses so far", 3));
+//! log::warning("no answer from the sensor; the next try in 10 s");
+//! ```
 
-use std::fmt;
+use std::{error::Error, fmt, process::ExitCode};
 
 /// Longest line, in bytes; the device cuts what is longer.
 pub const LINE_LIMIT: usize = 1024;
@@ -30,6 +37,27 @@ pub fn warning(text: impl fmt::Display) {
 /// Explains something to whoever reads the log.
 pub fn info(text: impl fmt::Display) {
     write(rustix::stdio::stdout(), text);
+}
+
+/// How an app ends: a failure is a line with its causes, and a status that is not 0.
+///
+/// ```
+/// fn run() -> Result<(), Box<dyn std::error::Error>> {
+///     Ok(())
+/// }
+///
+/// assert_eq!(sdk::log::finish(run()), std::process::ExitCode::SUCCESS);
+/// ```
+pub fn finish(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(e) = result else { return ExitCode::SUCCESS };
+    let mut words = e.to_string();
+    let mut cause = e.source();
+    while let Some(deeper) = cause {
+        words = format!("{words}: {deeper}");
+        cause = deeper.source();
+    }
+    error(words);
+    ExitCode::FAILURE
 }
 
 fn write(to: impl rustix::fd::AsFd, text: impl fmt::Display) {

@@ -48,6 +48,14 @@ pub enum StorageError {
     },
 }
 
+impl StorageError {
+    /// Whether the quota of `MutableStorage` is used up, in bytes or in files: what is removed makes room.
+    pub fn is_full(&self) -> bool {
+        let full = |e: &io::Error| matches!(e.kind(), io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull);
+        matches!(self, Self::File { source, .. } if full(source))
+    }
+}
+
 impl Storage {
     /// Opens the folder that HOLDFAST_STORAGE names.
     pub fn open() -> Result<Self, StorageError> {
@@ -98,10 +106,27 @@ impl Storage {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = fs::openat(&self.folder, &temporary, flags, Mode::RUSR | Mode::WUSR);
         let mut file = File::from(file.map_err(|e| self.error("open", &temporary, e))?);
-        file.write_all(bytes).map_err(|e| self.error("write", &temporary, e))?;
-        file.sync_all().map_err(|e| self.error("flush", &temporary, e))?;
+        let filled = file.write_all(bytes).map_err(|e| self.error("write", &temporary, e));
+        let filled = filled.and_then(|()| file.sync_all().map_err(|e| self.error("flush", &temporary, e)));
+        if filled.is_err() {
+            // What found no room takes none.
+            let _ = fs::unlinkat(&self.folder, &temporary, fs::AtFlags::empty());
+        }
+        filled?;
         fs::renameat(&self.folder, &temporary, &self.folder, name).map_err(|e| self.error("rename", name, e))?;
         fs::fsync(&self.folder).map_err(|e| self.error("flush the folder of", name, e))
+    }
+
+    /// Names of the files, in order.
+    pub fn names(&self) -> Result<Vec<String>, StorageError> {
+        let failed = |e: Errno| self.error("list", "", e);
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(&self.folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            names.extend(entry.file_name().to_str().ok().filter(|name| plain(name).is_ok()).map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// Removes a file; one that is not there is no error.
@@ -138,6 +163,7 @@ mod tests {
         storage.write("count", b"a longer first content").unwrap();
         storage.write("count", b"2").unwrap();
         assert_eq!(storage.read("count").unwrap().unwrap(), b"2");
+        assert_eq!(storage.names().unwrap(), ["count"]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

@@ -16,7 +16,7 @@ use ipc::{
     client::Answer,
     messages::{
         launcher,
-        monitor::{Config, Events, LogLines, Request, Status, StorageKey, Verdict},
+        monitor::{Document, Events, Kept, LogLines, Request, Status, StorageKey, Verdict},
     },
     server::Caller,
 };
@@ -64,14 +64,14 @@ pub(crate) fn answer(monitor: &mut Monitor, token: u64, caller: &Caller, request
             });
             reply(monitor, token, dropped.map(|()| Done {}));
         }
-        Request::SetConfig { component, document } => {
-            let done = set_config(monitor, &component, document.as_deref());
+        Request::SetDocument { component, which, document } => {
+            let done = set_document(monitor, &component, which, document.as_deref());
             reply(monitor, token, done);
         }
-        Request::Config { component } => {
-            let document = with_storage_keys(monitor, |keys, configurations| configurations.get(keys, &component));
-            let config = document.map(|document| Config { document: document.map(|bytes| STANDARD.encode(bytes)) });
-            reply(monitor, token, config);
+        Request::Document { component, which } => {
+            let document = with_storage_keys(monitor, |keys, configurations| configurations.get(keys, &component, which));
+            let kept = document.map(|document| Kept { document: document.map(|bytes| STANDARD.encode(bytes)) });
+            reply(monitor, token, kept);
         }
         Request::ReportThreat { kind, subject, detail } => {
             let done = report(monitor, caller, Sighting::new(kind, subject, detail));
@@ -179,15 +179,15 @@ pub fn tell_launcher(verdict: &Verdict) -> Result<(), CallError> {
     client.call::<_, Done>(&request, &[]).map(|_| ())
 }
 
-fn set_config(monitor: &Monitor, component: &ComponentId, document: Option<&str>) -> Reply<Done> {
+fn set_document(monitor: &Monitor, component: &ComponentId, which: Document, document: Option<&str>) -> Reply<Done> {
     let document = document.map(|text| STANDARD.decode(text)).transpose();
-    let document = document.map_err(|e| error(ErrorClass::Usage, format!("the configuration is not Base64: {e}")))?;
+    let document = document.map_err(|e| error(ErrorClass::Usage, format!("the document is not Base64: {e}")))?;
     if document.as_ref().is_some_and(|bytes| bytes.len() > CONFIG_LIMIT) {
-        return Err(error(ErrorClass::Usage, format!("a configuration has at most {CONFIG_LIMIT} bytes")));
+        return Err(error(ErrorClass::Usage, format!("a document has at most {CONFIG_LIMIT} bytes")));
     }
     let set = with_storage_keys(monitor, |keys, configurations| match &document {
-        Some(bytes) => configurations.set(keys, component, bytes),
-        None => Ok(configurations.remove(component)?),
+        Some(bytes) => configurations.set(keys, component, which, bytes),
+        None => configurations.unset(keys, component, which),
     });
     set.map(|()| Done {})
 }
@@ -222,6 +222,7 @@ fn may_report(caller: Option<&ServiceName>, kind: EventKind) -> bool {
             kind,
             CallRefused | BundleRefused | BundleAccepted | AppFailed | UpdateFailed | MalformedPacket | ForbiddenRequest
         ),
+        Some("network-manager") => matches!(kind, ClockSet | MalformedPacket | ForbiddenRequest),
         // Only a test image has it, and there it stands for all of them.
         Some("probe") => true,
         _ => matches!(kind, MalformedPacket | ForbiddenRequest),

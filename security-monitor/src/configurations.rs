@@ -1,7 +1,8 @@
-//! The apps' configuration: one document per app, which its owner may put secrets into, kept encrypted with the key of the
-//! app's storage and gone with it. What is in it is the app's business: nothing here looks at it.
+//! The apps' documents beside their storage: a configuration, which its owner may put secrets into, and certificates. They are
+//! kept encrypted with the key of the app's storage and gone with it. What is in them is nobody's business here.
 
 use crate::storage_keys::{StorageKeyError, StorageKeys};
+use ipc::messages::monitor::Document;
 use linux::{
     encryption::{self, KeyIdentifier},
     files::{self, FileError},
@@ -13,9 +14,7 @@ use rustix::{
 };
 use std::path::{Path, PathBuf};
 
-/// The document in an app's folder.
-const DOCUMENT: &str = "document";
-/// Files in an app's folder: the document, and what a power cut left beside it.
+/// Files in an app's folder: the documents, and what power cuts left beside them.
 const FILES_LIMIT: usize = 8;
 
 /// Where the documents lie.
@@ -31,7 +30,13 @@ impl Configurations {
     }
 
     /// Replaces an app's document: after a power cut the old one is there or the new one, whole.
-    pub fn set(&self, keys: &StorageKeys, component: &ComponentId, document: &[u8]) -> Result<(), StorageKeyError> {
+    pub fn set(
+        &self,
+        keys: &StorageKeys,
+        component: &ComponentId,
+        which: Document,
+        document: &[u8],
+    ) -> Result<(), StorageKeyError> {
         let (folder, key) = (self.path.join(component.as_str()), keys.add(component)?);
         // What another key encrypted, one that is dropped, nobody reads any more.
         if make(&folder, &key)? == Made::ForAnotherKey {
@@ -39,27 +44,44 @@ impl Configurations {
             make(&folder, &key)?;
         }
         files::sync_folder(&self.path)?;
-        Ok(files::write_durably(folder.join(DOCUMENT), document, 0o600)?)
+        Ok(files::write_durably(folder.join(name(which)), document, 0o600)?)
     }
 
     /// An app's document; none if it has none, or none that can still be read.
-    pub fn get(&self, keys: &StorageKeys, component: &ComponentId) -> Result<Option<Vec<u8>>, StorageKeyError> {
+    pub fn get(&self, keys: &StorageKeys, component: &ComponentId, which: Document) -> Result<Option<Vec<u8>>, StorageKeyError> {
         let folder = self.path.join(component.as_str());
         if files::open(&folder, OFlags::PATH).is_err_and(|e| e.is_missing()) {
             return Ok(None);
         }
         keys.add(component)?;
-        match files::read(folder.join(DOCUMENT), CONFIG_LIMIT) {
+        match files::read(folder.join(name(which)), CONFIG_LIMIT) {
             Ok(document) => Ok(Some(document)),
             Err(e) if e.is_missing() => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// Removes an app's document, which is no error if there is none. It needs no key.
+    /// Removes one of an app's documents, which is no error if there is none.
+    pub fn unset(&self, keys: &StorageKeys, component: &ComponentId, which: Document) -> Result<(), StorageKeyError> {
+        if self.get(keys, component, which)?.is_some() {
+            let folder = self.path.join(component.as_str());
+            files::remove(folder.join(name(which)))?;
+            files::sync_folder(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Removes all documents of an app, which is no error if there is none. It needs no key.
     pub fn remove(&self, component: &ComponentId) -> Result<(), FileError> {
         remove(&self.path.join(component.as_str()))?;
         files::sync_folder(&self.path)
+    }
+}
+
+fn name(which: Document) -> &'static str {
+    match which {
+        Document::Config => "document",
+        Document::Certificates => "certificates",
     }
 }
 
@@ -108,6 +130,6 @@ mod tests {
         configurations.remove(&component).unwrap();
         assert!(!own.exists());
         configurations.remove(&component).unwrap();
-        assert!(configurations.get(&keys, &component).unwrap().is_none());
+        assert!(configurations.get(&keys, &component, Document::Config).unwrap().is_none());
     }
 }

@@ -12,12 +12,14 @@ use manifest::names::ComponentId;
 use rustix::{
     fd::OwnedFd,
     fs::OFlags,
+    io::Errno,
     rand::{GetRandomFlags, getrandom},
 };
 use sha2::Sha256;
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use zeroize::Zeroizing;
 
@@ -26,6 +28,10 @@ const MASTER: &str = "master";
 /// What the derived bytes are for (RFC 5869's `info`), with the component id behind it: a salt that is moved to another app's name
 /// gives another key.
 const PURPOSE: &[u8] = b"holdfast storage key 1 ";
+
+/// How often, and after which pause, files in use are tried again when a key is dropped: a second together.
+const IN_USE_TRIES: u32 = 50;
+const IN_USE_PAUSE: Duration = Duration::from_millis(20);
 
 type Key = Zeroizing<[u8; KEY_SIZE]>;
 
@@ -91,9 +97,23 @@ impl StorageKeys {
         };
         // What the kernel calls a key it tells whoever gives it; giving it again changes nothing.
         let identifier = self.give(&self.derive(component, &salt)?)?;
-        let removed = encryption::remove_key(&self.folder, &identifier);
-        removed.map_err(|source| StorageKeyError::Kernel { what: "take the key back", source: source.into() })?;
+        self.take_back(&identifier)?;
         self.forget(&path)
+    }
+
+    /// Until nothing can be read any more. An app that has just ended may have a file that the kernel is still closing or
+    /// writing; a file that stays open longer is readable for who has it open, and for nobody else once it is closed.
+    fn take_back(&self, identifier: &KeyIdentifier) -> Result<(), StorageKeyError> {
+        for _ in 0..IN_USE_TRIES {
+            match encryption::remove_key(&self.folder, identifier) {
+                Ok(false) => std::thread::sleep(IN_USE_PAUSE),
+                // What was in use has been closed since the call before.
+                Ok(true) | Err(Errno::NOKEY) => return Ok(()),
+                Err(source) => return Err(StorageKeyError::Kernel { what: "take the key back", source: source.into() }),
+            }
+        }
+        linux::log::warning("a file of an app whose storage key was dropped is still open");
+        Ok(())
     }
 
     /// Overwrites the salt in its place before its name goes: on a medium that writes where it is told, nothing of it stays.

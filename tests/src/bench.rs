@@ -1,5 +1,8 @@
 //! Benchmarks: interleaved runs, medians, spread and ratio, so that what is compared ran on the same machine in the same
-//! minutes.
+//! minutes. Here a boot, in [`apps`] what an app costs, in [`dev`] a turn of its developer.
+
+pub mod apps;
+pub mod dev;
 
 use crate::{
     bare::{options_of, put_busybox},

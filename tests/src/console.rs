@@ -30,6 +30,9 @@ const ALARMS: &[&str] = &[
     "lockup",
 ];
 
+/// Words of a kernel that kills an app for want of memory.
+pub const OUT_OF_MEMORY: [&str; 5] = ["oom", "Out of memory", "out of memory", "Call Trace", "z_erofs_read_folio: read error"];
+
 /// Lines with an alarm's words that mean no harm.
 const HARMLESS: &[&str] = &[
     // i8042 and ACPI tables of QEMU's machine.

@@ -48,6 +48,12 @@ impl Device {
         Ok(self.client.services()?.services)
     }
 
+    /// Those that were started: one that runs on demand may never have been.
+    pub fn started_services(&self) -> Result<Vec<ServiceStatus>> {
+        let never = |service: &ServiceStatus| service.state == ServiceState::Waiting && service.generation == 0;
+        Ok(self.services()?.into_iter().filter(|service| !never(service)).collect())
+    }
+
     /// One daemon.
     pub fn service(&self, name: &str) -> Result<ServiceStatus> {
         self.services()?.into_iter().find(|service| service.name.as_str() == name).ok_or_else(|| anyhow!("no service `{name}`"))

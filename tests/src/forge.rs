@@ -105,9 +105,25 @@ pub fn bare_program(source: &Path, to: &Path) -> Result<()> {
     compile(source, to, &["-nostdlib", "-fno-stack-protector"])
 }
 
+/// The same, with symbols and a build id.
+pub fn c_program_with_symbols(source: &Path, to: &Path) -> Result<()> {
+    gcc(source, to, &["-g1", "-Wl,--build-id"])
+}
+
+/// A copy of a program without its symbols.
+pub fn strip(program: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("strip").arg("-o").args([to, program]).status().context("cannot run strip")?;
+    ensure!(status.success(), "strip failed on {}", program.display());
+    Ok(())
+}
+
 fn compile(source: &Path, to: &Path, flags: &[&str]) -> Result<()> {
+    gcc(source, to, &[&["-s"], flags].concat())
+}
+
+fn gcc(source: &Path, to: &Path, flags: &[&str]) -> Result<()> {
     let output = Command::new("gcc")
-        .args(["-O2", "-Wall", "-Wextra", "-static-pie", "-s"])
+        .args(["-O2", "-Wall", "-Wextra", "-static-pie"])
         .args(flags)
         .arg("-o")
         .args([to, source])

@@ -2,8 +2,12 @@
 
 use crate::workspace::top;
 use anyhow::{Context, Result, ensure};
-use image_builder::Output;
-use std::{fs, path::PathBuf};
+use image_builder::{BuildOptions, Output, Silent};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The test image: the product and the probe.
 pub fn test() -> Result<Output> {
@@ -18,6 +22,30 @@ pub fn product() -> Result<Output> {
 /// The image with the attack suite's kernel.
 pub fn attack() -> Result<Output> {
     found("HOLDFAST_ATTACK_IMAGE", "attack")
+}
+
+/// Builds an image from a description of boards/images with some fields changed, into a folder below `work`.
+pub fn variant(work: &Path, of: &str, change: impl FnOnce(&mut Value)) -> Result<Output> {
+    let options = BuildOptions {
+        workspace: top(),
+        description: changed(work, of, change)?,
+        keys: keys_folder(),
+        output: work.join("image"),
+        kernel_source: None,
+        build_time: None,
+        jobs: None,
+    };
+    Ok(image_builder::build(&options, &mut Silent)?.output)
+}
+
+/// A description with some fields changed, in a file of its own.
+pub fn changed(work: &Path, of: &str, change: impl FnOnce(&mut Value)) -> Result<PathBuf> {
+    let text = fs::read(top().join("boards/images").join(of))?;
+    let mut description: Value = serde_json::from_slice(&text)?;
+    change(&mut description);
+    let path = work.join("changed.json");
+    fs::write(&path, serde_json::to_vec_pretty(&description)?)?;
+    Ok(path)
 }
 
 fn found(variable: &str, name: &str) -> Result<Output> {

@@ -146,6 +146,35 @@ impl Inside {
         }
     }
 
+    fn took(&self, request: &Request) -> Result<Duration> {
+        match self.ask(request)? {
+            Answer::Took(microseconds) => Ok(Duration::from_micros(microseconds)),
+            other => Err(unexpected(request, &other)),
+        }
+    }
+
+    /// Does one thing, then asks a service again and again until its answer holds `words`: how long that takes, by the
+    /// device's clock.
+    pub fn until(&self, first: Request, service: &str, packet: &Value, words: &str) -> Result<Duration> {
+        let (service, packet, words) = (service.to_owned(), packet.to_string(), words.to_owned());
+        self.took(&Request::Until { first: Box::new(first), service, packet, words })
+    }
+
+    /// Copies a file and flushes the copy: how long that takes.
+    pub fn copy(&self, from: &str, to: &str) -> Result<Duration> {
+        self.took(&Request::Copy { from: from.to_owned(), to: to.to_owned() })
+    }
+
+    /// Starts a program, confined by nothing, until it says READY=1; then kills it: how long that takes.
+    pub fn start(&self, program: &str, argument: &str) -> Result<Duration> {
+        self.took(&Request::Start { program: program.to_owned(), argument: argument.to_owned() })
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, path: &str) -> Result<()> {
+        self.done(&Request::Remove { path: path.to_owned() })
+    }
+
     /// Sends a raw packet to a service as root; what came back, as JSON.
     pub fn ipc(&self, service: &str, packet: &Value) -> Result<Value> {
         let answer = self.text_of(&Request::Ipc { service: service.to_owned(), packet: packet.to_string() })?;

@@ -17,7 +17,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use image_builder::Output;
 use manifest::names::Sha256Hex;
 use qemu_runner::{
-    Accelerator, Boot, Disk, Firmware, Machine as Hardware, MachineFolder, Running, accelerator, running::Lifetime, sparse,
+    Accelerator, Boot, Disk, Firmware, Machine as Hardware, MachineFolder, Running, accelerator, folder::port_socket,
+    running::Lifetime, sparse,
 };
 use std::{
     fs,
@@ -32,6 +33,9 @@ pub const BOOT: Duration = Duration::from_secs(180);
 pub const READY: &str = "vital services are ready";
 /// What device-api writes before the digest of its certificate.
 const CERTIFICATE: &str = "certificate sha256 ";
+
+/// The other end of the second serial port, as [`crate::port::Port`] calls it.
+pub const SERIAL: &str = "holdfast.serial";
 
 /// KVM where a probe guest ran under it, asked once.
 static ACCELERATOR: LazyLock<Accelerator> = LazyLock::new(|| accelerator::choose().accelerator);
@@ -57,6 +61,8 @@ pub struct Options {
     pub expected: Vec<&'static str>,
     /// Whether the image carries the probe.
     pub probe: bool,
+    /// Whether there is a second serial port, whose other end is the socket [`SERIAL`] in the machine's folder.
+    pub serial: bool,
 }
 
 impl Options {
@@ -81,6 +87,7 @@ impl Options {
             secure: false,
             expected: Vec::new(),
             probe,
+            serial: false,
         }
     }
 
@@ -252,7 +259,7 @@ impl Machine {
         self.switch_off()
     }
 
-    /// Cuts its power: QEMU is killed. What it had written stays; see `cuts.rs` for what had not been flushed.
+    /// Cuts its power: QEMU is killed. What it had written stays; [`crate::disk`] forgets what had not been flushed.
     pub fn switch_off(&mut self) -> Result<()> {
         self.janitor = None;
         if let Some(mut running) = self.running.take() {
@@ -284,6 +291,10 @@ impl Machine {
         hardware.ports = vec![buttons::PORT.to_owned()];
         if options.probe {
             hardware.ports.push(inside::PORT.to_owned());
+        }
+        if options.serial {
+            let socket = format!("socket,id=serial,path={},server=on,wait=off", port_socket(SERIAL));
+            hardware.extra.extend(["-chardev".into(), socket.into(), "-serial".into(), "chardev:serial".into()]);
         }
         Ok(hardware)
     }

@@ -4,9 +4,11 @@ use crate::{
     attacks,
     forge::{self, Parts},
     libraries::pack_libraries,
+    random::Random,
     workspace::top,
 };
 use anyhow::{Context, Result, ensure};
+use holdfast_cli::{bundle, oci};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -46,6 +48,101 @@ pub fn doorbell_manifest() -> Result<Vec<u8>> {
 /// As `holdfast app build` does it.
 fn build_doorbell() -> Result<PathBuf> {
     static_program("doorbell", &[])
+}
+
+/// Component id of the sensor logger.
+pub const SENSOR_LOGGER: &str = "4c3f2d9b-6a4e-4f1c-9a37-5e450e110001";
+/// Component id of the thermometer.
+pub const THERMOMETER: &str = "4c3f2d9b-6a4e-4f1c-9a37-7a1200110001";
+
+/// A sample in Rust, by its folder and the name of its package.
+pub fn sample(folder: &str, package: &str) -> Result<Parts> {
+    sample_with(folder, package, |_| ())
+}
+
+/// The same with another manifest.
+pub fn sample_with(folder: &str, package: &str, change: impl FnOnce(&mut serde_json::Value)) -> Result<Parts> {
+    let path = top().join(folder).join("app_manifest.json");
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut manifest: serde_json::Value = serde_json::from_slice(&bytes)?;
+    change(&mut manifest);
+    let root = forge::root_with(&static_program(package, &[])?)?;
+    forge::pack(root.path(), &serde_json::to_vec(&manifest)?, 1)
+}
+
+/// Component id of the app for one of the applibs headers.
+pub fn applibs_id(header: &str) -> Result<String> {
+    Ok(applibs_manifest(header)?["ComponentId"].as_str().context("a manifest without ComponentId")?.to_owned())
+}
+
+/// The app for one of the applibs headers, in Azure Sphere's style, with these arguments and peers in place of its own.
+pub fn applibs(header: &str, version: u64, change: impl FnOnce(&mut serde_json::Value)) -> Result<Parts> {
+    static ALL: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| build_applibs().map_err(|e| format!("{e:#}")));
+    let all = ALL.clone().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut manifest = applibs_manifest(header)?;
+    change(&mut manifest);
+    let root = forge::root_with(&all.join(header).join("bin/app"))?;
+    forge::pack(root.path(), &serde_json::to_vec(&manifest)?, version)
+}
+
+fn applibs_manifest(header: &str) -> Result<serde_json::Value> {
+    let path = top().join("sdk/applibs/tests").join(header).join("app_manifest.json");
+    Ok(serde_json::from_slice(&fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?)?)
+}
+
+/// Builds all of them, as their Makefile does it.
+fn build_applibs() -> Result<PathBuf> {
+    let build = top().join("build/applibs");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new("make")
+        .args(["--quiet", "-C", "sdk/applibs", "apps", &format!("BUILD={}", build.display())])
+        .arg(format!("HOLDFAST={cargo} run --quiet --locked -p holdfast-cli --bin holdfast --"))
+        .current_dir(top())
+        .output()
+        .context("cannot run make")?;
+    ensure!(output.status.success(), "make apps failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(build.join("apps"))
+}
+
+/// Component id of the doorbell on applibs.
+pub const DOORBELL_APPLIBS: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe110003";
+/// Component id of the doorbell in Python.
+pub const DOORBELL_PYTHON: &str = "4c3f2d9b-6a4e-4f1c-9a37-d00bbe110004";
+
+/// The doorbell on applibs, as `holdfast app build` makes it.
+pub fn doorbell_on_applibs() -> Result<Parts> {
+    let folder = top().join("samples/doorbell-applibs");
+    let out = tempfile::tempdir()?;
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["run", "--quiet", "--locked", "-p", "holdfast-cli", "--bin", "holdfast", "--", "app", "build"])
+        .arg(&folder)
+        .arg("-o")
+        .arg(out.path().join("bundle"))
+        .current_dir(top())
+        .output()
+        .context("cannot run cargo")?;
+    ensure!(output.status.success(), "app build failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    forge::pack(
+        forge::root_with(&folder.join("build/cmake/doorbell-root/bin/app"))?.path(),
+        &fs::read(folder.join("app_manifest.json"))?,
+        1,
+    )
+}
+
+/// The doorbell in Python, by way of a container image.
+pub fn doorbell_in_python() -> Result<Parts> {
+    let folder = top().join("samples/doorbell-python");
+    let work = tempfile::tempdir()?;
+    let (archive, root) = (work.path().join("image.tar"), work.path().join("root"));
+    let output = Command::new(folder.join("make-image")).arg(&archive).output().context("cannot run make-image")?;
+    ensure!(output.status.success(), "make-image failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let image = oci::read(&archive)?;
+    let mut manifest = serde_json::from_slice(&fs::read(folder.join("app_manifest.json"))?)?;
+    oci::start::complete(&mut manifest, &image.tree, &image.config)?;
+    fs::create_dir(&root)?;
+    bundle::image::stage(&image.tree, &root)?;
+    forge::pack(&root, &serde_json::to_vec(&manifest)?, 1)
 }
 
 /// Builds the program of a package, statically linked, with these features of it and nobody else's.
@@ -187,8 +284,19 @@ pub fn small_id(number: u32) -> String {
 
 /// A version of the small app number `number`, which does what `what` says; `holdfast` goes into that object of its manifest.
 pub fn small(number: u32, version: u64, what: &str, holdfast: &serde_json::Value) -> Result<Parts> {
-    static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| build_small().map_err(|e| format!("{e:#}")));
-    let program = PROGRAM.clone().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let manifest = small_manifest(number, version, what, holdfast)?;
+    forge::pack(forge::root_with(&small_program()?)?.path(), &manifest, version)
+}
+
+/// A version of the small app number `number` that says READY=1, with a file of so many bytes in its image, other ones in
+/// each version.
+pub fn large(number: u32, version: u64, size: usize) -> Result<Parts> {
+    let root = forge::root_with(&small_program()?)?;
+    fs::write(root.path().join("ballast"), Random::new(version).bytes(size))?;
+    forge::pack(root.path(), &small_manifest(number, version, "ready", &serde_json::json!({}))?, version)
+}
+
+fn small_manifest(number: u32, version: u64, what: &str, holdfast: &serde_json::Value) -> Result<Vec<u8>> {
     let mut section = serde_json::json!({
         "Memory": "2MiB", "Pids": 1, "Processes": "single", "ReadyTimeout": 60,
         // Another version is another image.
@@ -206,7 +314,13 @@ pub fn small(number: u32, version: u64, what: &str, holdfast: &serde_json::Value
         "Capabilities": { "MutableStorage": { "SizeKB": 64 } },
         "Holdfast": section,
     });
-    forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, version)
+    Ok(serde_json::to_vec(&manifest)?)
+}
+
+/// The small app's program, built once.
+fn small_program() -> Result<PathBuf> {
+    static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| build_small().map_err(|e| format!("{e:#}")));
+    PROGRAM.clone().map_err(|e| anyhow::anyhow!("{e}"))
 }
 
 fn build_small() -> Result<PathBuf> {
@@ -224,10 +338,20 @@ pub fn asking_id(number: u32) -> String {
 
 /// The app number `number` that asks app-services for what its arguments say, with these capabilities.
 pub fn asking(number: u32, capabilities: &serde_json::Value, arguments: &[&str]) -> Result<Parts> {
+    asking_with(number, capabilities, &serde_json::json!({}), arguments)
+}
+
+/// The same, with what else its manifest says under `Holdfast`.
+pub fn asking_with(
+    number: u32,
+    capabilities: &serde_json::Value,
+    holdfast: &serde_json::Value,
+    arguments: &[&str],
+) -> Result<Parts> {
     let work = tempfile::tempdir()?;
     let program = work.path().join("services");
     forge::c_program(&top().join("tests/apps/services/services.c"), &program)?;
-    let manifest = serde_json::json!({
+    let mut manifest = serde_json::json!({
         "SchemaVersion": 1,
         "Name": "Asking",
         "ComponentId": asking_id(number),
@@ -235,6 +359,37 @@ pub fn asking(number: u32, capabilities: &serde_json::Value, arguments: &[&str])
         "CmdArgs": arguments,
         "Capabilities": capabilities,
         "Holdfast": { "Memory": "8MiB", "Processes": "single" },
+    });
+    for (field, value) in holdfast.as_object().into_iter().flatten() {
+        manifest["Holdfast"][field] = value.clone();
+    }
+    forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
+}
+
+/// Component id of the app number `number` that uses peripherals.
+pub fn peripherals_id(number: u32) -> String {
+    format!("4c3f2d9b-6a4e-4f1c-9e41-{number:012x}")
+}
+
+/// The app number `number` that uses its peripherals, with these capabilities and this `Holdfast` object; `arguments` are pairs of
+/// a kind and a name.
+pub fn peripherals(
+    number: u32,
+    capabilities: &serde_json::Value,
+    holdfast: &serde_json::Value,
+    arguments: &[&str],
+) -> Result<Parts> {
+    let work = tempfile::tempdir()?;
+    let program = work.path().join("peripherals");
+    forge::c_program(&top().join("tests/apps/peripherals/peripherals.c"), &program)?;
+    let manifest = serde_json::json!({
+        "SchemaVersion": 1,
+        "Name": format!("Peripherals {number}"),
+        "ComponentId": peripherals_id(number),
+        "EntryPoint": "/bin/app",
+        "CmdArgs": arguments,
+        "Capabilities": capabilities,
+        "Holdfast": holdfast,
     });
     forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
 }

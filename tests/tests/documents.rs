@@ -1,7 +1,7 @@
 //! Documents against what is there: every link leads somewhere, every command is one.
 #![forbid(unsafe_code)]
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use harness::{
     documents::{all, commands, links},
@@ -9,7 +9,7 @@ use harness::{
 };
 use holdfast_cli::arguments::Holdfast;
 use sandbox_cli::arguments::HoldfastSandbox;
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 #[test]
 fn every_link_to_a_file_leads_to_one() -> Result<()> {
@@ -41,6 +41,41 @@ fn each_file_on_the_readmes_path_says_its_step() -> Result<()> {
         }
     }
     assert!(files > 10, "the README's path has only {files} files");
+    Ok(())
+}
+
+/// `cargo test --doc` compiles them; this one tells of a module that has none.
+#[test]
+fn every_public_module_of_the_sdk_has_an_example() -> Result<()> {
+    let source = top().join("sdk/src");
+    let text = fs::read_to_string(source.join("lib.rs"))?;
+    let modules: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert!(modules.len() > 10, "sdk/src/lib.rs has only the modules {modules:?}");
+    for module in modules {
+        let text = fs::read_to_string(source.join(module).with_extension("rs"))?;
+        let fences = text.lines().filter_map(|line| line.trim().trim_start_matches(['/', '!', ' ']).strip_prefix("```"));
+        // Every second one closes a block.
+        let shown = fences.step_by(2).any(|kind| matches!(kind, "" | "no_run"));
+        assert!(shown, "sdk/src/{module}.rs shows no use of it");
+    }
+    Ok(())
+}
+
+/// Seeds that only one machine has are no seeds: those that git keeps count.
+#[test]
+fn every_fuzz_target_is_in_the_table_and_starts_from_seeds() -> Result<()> {
+    let fuzz = top().join("fuzz");
+    let table = fs::read_to_string(fuzz.join("README.md"))?;
+    let output = Command::new("git").arg("-C").arg(&fuzz).args(["ls-files", "corpus"]).output()?;
+    ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
+    let kept = String::from_utf8(output.stdout)?;
+    for target in fs::read_dir(fuzz.join("fuzz_targets"))? {
+        let file = target?.path();
+        let target = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        assert!(table.contains(&format!("| `{target}` |")), "{target} is missing in fuzz/README.md");
+        let seeds = format!("corpus/{target}/seed-");
+        assert!(kept.lines().any(|file| file.starts_with(&seeds)), "git keeps no fuzz/{seeds}*");
+    }
     Ok(())
 }
 

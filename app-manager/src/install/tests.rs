@@ -50,7 +50,8 @@ fn lay_version(apps: &Path, version: &str, old: Old, steps: usize) {
 
 fn lay_on_trial(apps: &Path, version: &str, old: Old, trial: Option<Trial>, steps: usize) {
     let image = unnamed(apps, version.as_bytes());
-    let incoming = Incoming { folder: apps.join("app"), image: image.as_fd(), envelope: version.as_bytes(), old, trial };
+    let incoming =
+        Incoming { folder: apps.join("app"), image: image.as_fd(), envelope: version.as_bytes(), old, trial, waited: Waited::No };
     for (name, step) in STEPS.iter().take(steps) {
         step(&incoming).unwrap_or_else(|e| panic!("{name}: {}", files::chain(&e)));
     }
@@ -72,10 +73,9 @@ fn a_power_cut_after_any_step_of_a_first_installation_leaves_all_or_nothing() {
     for steps in 0..=STEPS.len() {
         let apps = tempfile::tempdir().unwrap();
         lay_version(apps.path(), "one", Old::Kept, steps);
-        if steps > 0 {
-            recover(&apps.path().join("app")).unwrap();
-        }
+        clear(&apps.path().join("app")).unwrap();
         let switched = STEPS.iter().take(steps).any(|(name, _)| *name == "switch");
+        assert_eq!(folders::exists(&apps.path().join("app")), switched, "after {steps} steps");
         assert_eq!(installed(apps.path(), CURRENT), switched.then(|| "one".to_owned()), "after {steps} steps");
         assert_eq!(names(apps.path()), if switched { vec![CURRENT] } else { vec![] }, "after {steps} steps");
     }
@@ -88,7 +88,7 @@ fn a_power_cut_after_any_step_of_an_update_leaves_the_old_version_or_the_new_one
         lay_version(apps.path(), "one", Old::Kept, STEPS.len());
         lay_version(apps.path(), "two", Old::Kept, STEPS.len());
         lay_version(apps.path(), "three", Old::Kept, steps);
-        recover(&apps.path().join("app")).unwrap();
+        clear(&apps.path().join("app")).unwrap();
         let switched = STEPS.iter().take(steps).any(|(name, _)| *name == "switch");
         let aside = STEPS.iter().take(steps).any(|(name, _)| name.starts_with("set the old"));
         assert_eq!(

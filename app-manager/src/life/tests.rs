@@ -228,6 +228,23 @@ fn a_launcher_that_died_counts_as_nobodys_failure() {
 }
 
 #[test]
+fn a_trial_goes_on_after_a_start_by_a_debugger() {
+    let debugged = Rules { ready_timeout: None, watchdog: None, proves: false, ..RULES };
+    let mut life = Life { trial: true, ..STOPPED };
+    for (at, event) in
+        [(0, Event::Start), (0, Event::Launched), (1, Event::Ready), (100_000, Event::Tick), (100_001, Event::Lost)]
+    {
+        assert_ne!(life.on(event, &debugged, seconds(at), 0).unwrap(), Some(Action::Keep), "{event:?}");
+    }
+    assert!(life.trial);
+    let mut proved = None;
+    for (at, event) in [(100_002, Event::Tick), (100_002, Event::Launched), (100_003, Event::Ready)] {
+        proved = life.on(event, &RULES, seconds(at), 0).unwrap();
+    }
+    assert_eq!(proved, Some(Action::Keep));
+}
+
+#[test]
 fn an_adopted_app_has_deadlines_only_where_its_rules_have_them() {
     let armed = |ready, rules: &Rules| {
         let mut life = STOPPED;

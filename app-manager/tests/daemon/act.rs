@@ -5,13 +5,13 @@ use ipc::{
     CallError, Client,
     messages::app_manager::{Policy, Request, Upload},
 };
-use manifest::api::{AppState, AppStatus, Done, Downgrade, ErrorClass, InstallResult, LogStream};
+use manifest::api::{AppState, AppStatus, Done, Downgrade, ErrorClass, InstallResult, LogStream, When};
 use rustix::process::{Pid, Signal, kill_process};
-use std::{os::unix::net::UnixDatagram, path::Path};
+use std::{os::fd::OwnedFd, os::unix::net::UnixDatagram, path::Path};
 
 type Act = fn(&mut World);
 
-pub const ACTS: [(&str, Act); 14] = [
+pub const ACTS: [(&str, Act); 17] = [
     ("an_installed_app_is_judged_started_and_gets_ready", starts),
     ("what_an_app_writes_and_what_the_manager_says_of_it_is_its_log", logs),
     ("a_stranger_cannot_speak_for_an_app", stranger),
@@ -20,9 +20,12 @@ pub const ACTS: [(&str, Act); 14] = [
     ("an_app_goes_on_while_app_manager_dies_and_is_adopted", adopted),
     ("an_app_that_ended_while_app_manager_was_away_is_noticed", ended_meanwhile),
     ("when_launcher_dies_all_apps_are_started_again", launcher_dies),
+    ("a_debuggers_session_ends_when_its_socket_is_closed_and_there_is_one_at_a_time", debugged),
+    ("a_debuggers_session_ends_with_app_manager", debugged_over_a_restart),
     ("a_malformed_packet_and_unknown_ids_are_errors_and_the_first_is_reported", bad_requests),
     ("a_flood_of_lines_is_dropped_with_a_notice", flood),
     ("a_version_that_does_not_get_ready_gives_way_to_the_one_before", returns),
+    ("an_update_that_waited_over_a_restart_is_installed_and_one_that_cannot_be_is_told", waited),
     ("a_refused_bundle_leaves_nothing_behind", refused_bundle),
     ("removing_an_app_leaves_its_uid_and_nothing_else", removed),
     ("sigterm_ends_the_daemon_in_order", sigterm),
@@ -67,6 +70,40 @@ fn stops_and_starts(_: &mut World) {
     wait_state(AppState::Ready, before + 1);
     let _: AppStatus = call(&Request::Restart { component: id() }).unwrap();
     wait_state(AppState::Ready, before + 2);
+}
+
+/// Has the app started by a debugger: the socket to that.
+fn debug() -> OwnedFd {
+    let answer = ipc::client::call::<_, Done>("app-manager", &Request::Debug { component: id() }, &[]);
+    let (Done {}, descriptors) = answer.unwrap();
+    descriptors.into_iter().next().unwrap()
+}
+
+fn debugged(_: &mut World) {
+    let before = status().generation;
+    let session = debug();
+    wait_state(AppState::Ready, before + 1);
+    let Err(CallError::Refused(body)) = call::<Done>(&Request::Debug { component: id() }) else { panic!("two sessions") };
+    assert!(body.class == ErrorClass::Conflict && body.message.contains("already"), "{body:?}");
+    drop(session);
+    let after = wait_state(AppState::Ready, before + 2);
+    assert_eq!(after.failures, 0, "{after:?}");
+    // One that is stopped is debugged as well, and runs afterwards.
+    let _: AppStatus = call(&Request::Stop { component: id() }).unwrap();
+    let stopped = wait_state(AppState::Stopped, before + 2);
+    let session = debug();
+    wait_state(AppState::Ready, stopped.generation + 1);
+    drop(session);
+    wait_state(AppState::Ready, stopped.generation + 2);
+}
+
+fn debugged_over_a_restart(world: &mut World) {
+    let before = status().generation;
+    let session = debug();
+    wait_state(AppState::Ready, before + 1);
+    world.restart_daemon();
+    wait_state(AppState::Ready, before + 2);
+    drop(session);
 }
 
 fn kill_app() -> AppStatus {
@@ -124,7 +161,10 @@ fn bad_requests(world: &mut World) {
     let stranger = "00000000-0000-0000-0000-000000000000".parse().unwrap();
     assert_eq!(class(call::<AppStatus>(&Request::Status { component: stranger })), ErrorClass::NotFound);
     assert_eq!(class(call::<Upload>(&Request::BeginInstall { size: u64::MAX })), ErrorClass::BadInput);
-    assert_eq!(class(call::<Done>(&Request::CommitInstall { token: 1, downgrade: Downgrade::Refused })), ErrorClass::NotFound);
+    assert_eq!(
+        class(call::<Done>(&Request::CommitInstall { token: 1, downgrade: Downgrade::Refused, when: When::Convenient })),
+        ErrorClass::NotFound
+    );
 }
 
 fn flood(world: &mut World) {
@@ -177,6 +217,34 @@ fn returns(world: &mut World) {
     assert_eq!(wait_state(AppState::Ready, back.generation).failed_update, back.failed_update);
 }
 
+fn waited(world: &mut World) {
+    // As it is laid before the apps are told.
+    let waiting = format!("/data/apps/{ID}/waiting");
+    let lay = |version: &str| {
+        std::fs::create_dir(&waiting).unwrap();
+        for file in ["image.erofs", "envelope"] {
+            std::fs::write(format!("{waiting}/{file}"), manifest(ID, &format!(r#""VERSION":"{version}""#))).unwrap();
+        }
+        for path in [&waiting, &format!("{waiting}/image.erofs"), &format!("{waiting}/envelope")] {
+            std::os::unix::fs::chown(path, Some(APP_MANAGER), Some(APP_MANAGER)).unwrap();
+        }
+    };
+    let before = status();
+    lay("3");
+    world.restart_daemon();
+    let after = wait_state(AppState::Ready, before.generation + 1);
+    assert_eq!((after.version, after.waiting_update, after.returns_to), (3, None, None));
+    assert!(!Path::new(&waiting).exists());
+    lay("2");
+    world.restart_daemon();
+    let told = wait("the end of the older one", || status().failed_update.filter(|failed| failed.version == 2));
+    assert!(told.why.contains("older than 3"), "{told:?}");
+    let after = wait_state(AppState::Ready, after.generation);
+    assert_eq!((after.version, after.waiting_update), (3, None));
+    assert!(!Path::new(&waiting).exists());
+    assert_eq!(class(call::<InstallResult>(&Request::UpdateNow { component: id() })), ErrorClass::Conflict);
+}
+
 fn refused_bundle(_: &mut World) {
     let other = "11111111-2222-3333-4444-555555555555";
     let good = manifest(other, "");
@@ -206,7 +274,8 @@ fn install(manifest: &str, downgrade: Downgrade) -> Result<InstallResult, CallEr
     let client = Client::connect("app-manager").unwrap();
     let (upload, writer): (Upload, _) = client.call(&Request::BeginInstall { size: bundle.len() as u64 }, &[])?;
     std::io::Write::write_all(&mut std::fs::File::from(writer.into_iter().next().unwrap()), &bundle).unwrap();
-    client.call(&Request::CommitInstall { token: upload.token, downgrade }, &[]).map(|(result, _)| result)
+    let request = Request::CommitInstall { token: upload.token, downgrade, when: When::Convenient };
+    client.call(&request, &[]).map(|(result, _)| result)
 }
 
 fn removed(world: &mut World) {

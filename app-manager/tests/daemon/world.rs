@@ -140,11 +140,11 @@ fn files() {
     write("/usr/lib/holdfast/services.json", SERVICES);
     write(
         "/usr/lib/holdfast/image.json",
-        r#"{"name":"Test","version":"1","build_time":0,"platform_abi":1,"downgrade":"developer"}"#,
+        r#"{"name":"Test","version":"1","build_time":0,"platform_abi":1,"downgrade":"developer","debug":"developer"}"#,
     );
     write("/usr/lib/holdfast/board.json", r#"{"name":"Test"}"#);
     write("/sys/fs/cgroup/apps/cgroup.subtree_control", "cpu io memory pids");
-    for generation in 1..=30 {
+    for generation in 1..=50 {
         let group = format!("/sys/fs/cgroup/apps/{ID}-{generation}");
         folder(&group, 0o755);
         for file in [

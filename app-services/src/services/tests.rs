@@ -1,11 +1,17 @@
 //! Two apps that are served, over real sockets.
 
 use super::*;
-use crate::{app::CONNECTIONS_LIMIT, outside::Power, pace::REQUESTS, peers::ARRIVING_LIMIT};
-use ipc::packet;
+use crate::{
+    app::CONNECTIONS_LIMIT,
+    outside::Power,
+    pace::{CHANGES, REQUESTS},
+    peers::ARRIVING_LIMIT,
+};
+use ipc::{messages::app_manager, packet};
 use manifest::{
     api::{Done, ErrorBody, ErrorClass},
-    services::{Memory, Peer, Reply},
+    names::TimeZone,
+    services::{Certificate, Certificates, Memory, Network, Peer, PutOff, Reply, Request, UPDATES_LIMIT, UpdateState, Updates},
 };
 use rustix::{
     net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with},
@@ -20,6 +26,8 @@ const B: &str = "bbbbbbbb-66da-4448-bae1-ac26fcdd3627";
 struct Heard {
     down: Vec<Power>,
     reports: usize,
+    certificates: BTreeMap<ComponentId, Vec<u8>>,
+    put_off: Vec<(Instance, ComponentId, u32)>,
 }
 
 impl Outside for Heard {
@@ -30,6 +38,32 @@ impl Outside for Heard {
 
     fn report(&mut self, _: &ComponentId, _: &str) {
         self.reports += 1;
+    }
+
+    fn set_clock(&mut self, app: &ComponentId, _: u64) -> Result<Done, ErrorBody> {
+        panic!("{app} has no right to it");
+    }
+
+    fn set_time_zone(&mut self, by: &Instance, _: TimeZone) -> Result<Done, ErrorBody> {
+        panic!("{by} has no right to it");
+    }
+
+    fn put_off_update(&mut self, by: &Instance, app: ComponentId, seconds: u32) -> Result<PutOff, ErrorBody> {
+        self.put_off.push((by.clone(), app, seconds));
+        Ok(PutOff { seconds: seconds.min(60).into() })
+    }
+
+    fn network(&mut self) -> Result<Network, ErrorBody> {
+        Ok(Network { links: Vec::new() })
+    }
+
+    fn certificates(&mut self, app: &ComponentId) -> Result<Option<Vec<u8>>, ErrorBody> {
+        Ok(self.certificates.get(app).cloned())
+    }
+
+    fn set_certificates(&mut self, app: &ComponentId, document: &[u8]) -> Result<(), ErrorBody> {
+        self.certificates.insert(app.clone(), document.to_vec());
+        Ok(())
     }
 }
 
@@ -317,4 +351,123 @@ fn what_app_manager_tells_again_keeps_its_connections_and_what_it_does_not_is_go
     // A message about an earlier instance does nothing to its successor.
     world.services.ended(&Instance { component: id(A), generation: 0 });
     assert_eq!(world.services.apps.len(), 1);
+}
+
+#[test]
+fn an_apps_certificates_are_its_own_and_few_changes_are_taken_in_a_minute() {
+    let mut world = World::new();
+    let rights = || Rights { certificates: true, ..Rights::default() };
+    world.begin(A, rights());
+    world.begin(B, rights());
+    let (one, other) = (world.client(A), world.client(B));
+    let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let put = Request::PutCertificate {
+        name: "root".parse().unwrap(),
+        certificate: made.cert.pem(),
+        private_key: Some(made.signing_key.serialize_pem()),
+    };
+    let put = serde_json::to_string(&put).unwrap();
+    assert!(matches!(world.ask::<Done>(&one, &put).0, Reply::Ok(_)));
+    let list = |world: &mut World, client: &OwnedFd| match world.ask::<Certificates>(client, r#"{"certificates":{}}"#).0 {
+        Reply::Ok(list) => list.certificates.len(),
+        Reply::Error(body) => panic!("{body:?}"),
+    };
+    assert_eq!((list(&mut world, &one), list(&mut world, &other)), (1, 0));
+    let got = world.ask::<Certificate>(&one, r#"{"certificate":{"name":"root"}}"#).0;
+    assert!(matches!(got, Reply::Ok(got) if got.certificate == made.cert.pem() && got.private_key.is_some()));
+    for _ in 1..CHANGES {
+        assert!(matches!(world.ask::<Done>(&one, &put).0, Reply::Ok(_)));
+    }
+    assert_eq!(world.refusal(&one, &put).class, ErrorClass::Conflict);
+    // Looking is no change, and the other app has its own share.
+    assert_eq!(list(&mut world, &one), 1);
+    assert!(matches!(world.ask::<Done>(&other, &put).0, Reply::Ok(_)));
+}
+
+fn ready(serial: u64, put_off: bool) -> (u64, Vec<app_manager::Update>) {
+    let now = u64::try_from(clock::since_boot().as_millis()).unwrap();
+    let state = if put_off { UpdateState::Deferred } else { UpdateState::Ready };
+    let (at_ms, at_most_ms) = (now + 10_000, now + 60_000);
+    (serial, vec![app_manager::Update { component: id(B), from: 1, to: 2, state, at_ms, at_most_ms }])
+}
+
+#[test]
+fn an_app_hears_of_updates_when_something_changed_and_not_before() {
+    let mut world = World::new();
+    world.begin(A, Rights { updates: true, ..Rights::default() });
+    let client = world.client(A);
+    let ask = |world: &mut World, seen: u64| {
+        let request = format!(r#"{{"updates":{{"seen":{seen}}}}}"#);
+        rustix::net::send(&client, request.as_bytes(), SendFlags::NOSIGNAL).unwrap();
+        world.turns();
+    };
+    let silent = || rustix::net::recv(&client, &mut [0; 1][..], RecvFlags::DONTWAIT | RecvFlags::PEEK).is_err();
+    let hear = || match packet::receive(&client).and_then(packet::Raw::parse::<Reply<Updates>>).unwrap().0 {
+        Reply::Ok(updates) => updates,
+        Reply::Error(body) => panic!("{body:?}"),
+    };
+    ask(&mut world, 0);
+    assert!(silent(), "app-manager told nothing yet");
+    world.services.set_updates(5, Vec::new());
+    assert_eq!(hear(), Updates { serial: 5, updates: Vec::new() });
+    ask(&mut world, 5);
+    assert!(silent(), "nothing changed");
+    let (serial, updates) = ready(6, false);
+    world.services.set_updates(serial, updates);
+    let heard = hear();
+    let update = &heard.updates[0];
+    assert_eq!((heard.serial, &update.app, update.from, update.to, update.state), (6, &id(B), 1, 2, UpdateState::Ready));
+    assert!((9..=10).contains(&update.seconds) && (59..=60).contains(&update.at_most_seconds), "{update:?}");
+    // Two changes between two questions are one answer.
+    for serial in [7, 8] {
+        let (serial, updates) = ready(serial, true);
+        world.services.set_updates(serial, updates);
+    }
+    ask(&mut world, 6);
+    let heard = hear();
+    assert_eq!((heard.serial, heard.updates[0].state), (8, UpdateState::Deferred));
+    // Whoever asks something else waits no longer, and gets both answers in the order of asking.
+    ask(&mut world, 8);
+    assert_eq!(world.refusal(&client, r#"{"memory":{}}"#).class, ErrorClass::Conflict);
+    let (reply, _) = packet::receive(&client).and_then(packet::Raw::parse::<Reply<Memory>>).unwrap();
+    assert!(matches!(reply, Reply::Error(body) if body.class == ErrorClass::NotGranted));
+}
+
+#[test]
+fn the_longest_list_of_updates_fits_into_a_reply() {
+    let mut world = World::new();
+    world.begin(A, Rights { updates: true, ..Rights::default() });
+    let client = world.client(A);
+    let longest = app_manager::Update {
+        component: id(B),
+        from: u64::MAX,
+        to: u64::MAX,
+        state: UpdateState::Deferred,
+        at_ms: u64::MAX,
+        at_most_ms: u64::MAX,
+    };
+    world.services.set_updates(u64::MAX, vec![longest; UPDATES_LIMIT]);
+    let (reply, _) = world.ask::<Updates>(&client, r#"{"updates":{"seen":0}}"#);
+    assert!(matches!(&reply, Reply::Ok(updates) if updates.updates.len() == UPDATES_LIMIT), "{reply:?}");
+    assert!(serde_json::to_vec(&reply).unwrap().len() <= SERVICE_PACKET_LIMIT);
+}
+
+#[test]
+fn an_app_puts_an_update_off_with_the_right_to_it_alone() {
+    let mut world = World::new();
+    world.begin(A, Rights { updates: true, ..Rights::default() });
+    world.begin(B, Rights { put_off_updates: true, ..Rights::default() });
+    let (a, b) = (world.client(A), world.client(B));
+    let put_off = format!(r#"{{"put-off-update":{{"app":"{A}","seconds":3600}}}}"#);
+    let allow = format!(r#"{{"allow-update":{{"app":"{A}"}}}}"#);
+    assert!(world.refusal(&a, &put_off).hint.unwrap().contains("SoftwareUpdateDeferral"));
+    assert!(world.services.outside.put_off.is_empty());
+    assert_eq!(world.ask::<PutOff>(&b, &put_off).0, Reply::Ok(PutOff { seconds: 60 }));
+    assert_eq!(world.ask::<PutOff>(&a, &allow).0, Reply::Ok(PutOff { seconds: 0 }));
+    assert_eq!(world.ask::<PutOff>(&b, &allow).0, Reply::Ok(PutOff { seconds: 0 }));
+    let asked = [(instance(B), id(A), 3600), (instance(A), id(A), 0), (instance(B), id(A), 0)];
+    assert_eq!(world.services.outside.put_off, asked);
+    // To put off is a change, of which few are taken in a minute; to let an update come is always taken.
+    let refused = (0..CHANGES).map(|_| world.ask::<PutOff>(&b, &put_off).0).any(|reply| matches!(reply, Reply::Error(_)));
+    assert!(refused && matches!(world.ask::<PutOff>(&b, &allow).0, Reply::Ok(_)));
 }

@@ -2,6 +2,7 @@
 
 use super::locate;
 use crate::{
+    board,
     dispatch::Context,
     failure::{Failure, Result},
     files,
@@ -12,8 +13,8 @@ use grant::Problem;
 use manifest::{
     api::ErrorClass,
     app::{AppManifest, MANIFEST_LIMIT, Peripheral},
-    board::{BOARD_LIMIT, Board, GpioDirection, GpioLine},
-    names::{DisplayName, PeripheralName},
+    board::{Board, Converter, GpioDirection, GpioLine, I2cDevice, Kind, Led, PwmChip, Rtc, SpiDevice, Uart, Watchdog},
+    names::{DeviceName, DisplayName, PeripheralName},
     read::ReadError,
 };
 use serde::Serialize;
@@ -63,7 +64,7 @@ struct Checked {
 pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
     let bytes = files::read(&arguments.manifest, MANIFEST_LIMIT as u64)?;
     let manifest = parse(&arguments.manifest, &bytes)?;
-    let board = arguments.board.as_deref().map(read_board).transpose()?;
+    let board = arguments.board.as_deref().map(board::read).transpose()?;
     let granted = board.as_ref().map(|board| granted(&arguments.manifest, &bytes, &manifest, board)).transpose()?;
     let explained = if arguments.explain { grant::rights::said(&manifest) } else { Vec::new() };
     let checked = Checked {
@@ -130,31 +131,37 @@ fn problems(manifest: &AppManifest) -> Vec<Problem> {
     any_board(manifest).and_then(|board| grant::grant(manifest, &board).err()).map(|refusal| refusal.problems).unwrap_or_default()
 }
 
-/// A board that has every line the manifest names: what is wrong on it is wrong on all.
+/// A board that has everything the manifest names: what is wrong on it is wrong on all.
 fn any_board(manifest: &AppManifest) -> Option<Board> {
-    let mut names: Vec<&PeripheralName> = Vec::new();
-    for peripheral in &manifest.capabilities.gpio {
-        if let Peripheral::Named(name) = peripheral
-            && !names.contains(&name)
-        {
-            names.push(name);
+    let mut board = Board::empty("any board".parse::<DisplayName>().ok()?);
+    for (kind, _, list) in manifest.peripherals() {
+        for (at, peripheral) in (0..).zip(list) {
+            if let Peripheral::Named(name) = peripheral {
+                add(&mut board, kind, name.clone(), at)?;
+            }
         }
     }
-    let line = |(line, name): (u32, &&PeripheralName)| GpioLine {
-        name: (*name).clone(),
-        chip: "any".into(),
-        line,
-        direction: GpioDirection::Input,
-        active_low: false,
-    };
-    let gpio = (0..).zip(&names).map(line).collect();
-    let name: DisplayName = "any board".parse().ok()?;
-    Some(Board { name, gpio, simulator: None })
+    Some(board)
 }
 
-fn read_board(path: &Path) -> Result<Board> {
-    let bytes = files::read(path, BOARD_LIMIT as u64)?;
-    Board::parse(&bytes).map_err(|error| Failure::of(ErrorClass::BadInput, &error).while_doing(path.display()))
+/// Adds something of this kind, the number `at` of its kind.
+fn add(board: &mut Board, kind: Kind, name: PeripheralName, at: u32) -> Option<()> {
+    let device = format!("any{at}").parse::<DeviceName>().ok()?;
+    match kind {
+        Kind::Gpio => {
+            let direction = GpioDirection::Input;
+            board.gpio.push(GpioLine { name, chip: "any".into(), line: at, direction, active_low: false });
+        }
+        Kind::Uart => board.uart.push(Uart { name, device }),
+        Kind::I2c => board.i2c.push(I2cDevice { name, bus: at, address: "0x50".parse().ok()? }),
+        Kind::Spi => board.spi.push(SpiDevice { name, bus: at, select: 0, mode: 0, max_hz: 1 }),
+        Kind::Pwm => board.pwm.push(PwmChip { name, chip: device, channels: vec![0] }),
+        Kind::Adc => board.adc.push(Converter { name, device, channels: vec![0] }),
+        Kind::Led => board.led.push(Led { name, led: device }),
+        Kind::Rtc => board.rtc.push(Rtc { name, device }),
+        Kind::Watchdog => board.watchdog.push(Watchdog { name, identity: format!("any {at}").parse().ok()? }),
+    }
+    Some(())
 }
 
 fn granted(path: &Path, bytes: &[u8], manifest: &AppManifest, board: &Board) -> Result<Vec<String>> {

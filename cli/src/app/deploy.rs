@@ -8,7 +8,7 @@ use crate::{
     output::{Output, size},
 };
 use clap::{Args, ValueHint};
-use manifest::api::{AppStatus, ErrorClass};
+use manifest::api::{AppStatus, Downgrade, ErrorClass, When};
 use serde::Serialize;
 use std::{
     io::Write,
@@ -21,12 +21,15 @@ Sends the bundle, which the device judges; then waits until the app runs (and ha
 that), or tells why it does not, with the last lines of its log. A new version that does not get ready gives way to the one \
 before it, by itself.
 
+Apps with the right to it may put an update off, as long as the device's image lets them: then this command says how long, and the version that is there runs on. --now installs it at once; `holdfast app update-now` does it later.
+
 An older version than the one that was installed before is refused. --allow-downgrade goes back on purpose, where the image \
 description names a role that may (`\"downgrade\": \"developer\"`).
 
 Examples:
   holdfast app deploy my-app.bundle
   holdfast app deploy my-app.bundle --no-wait
+  holdfast app deploy my-app.bundle --now
   holdfast app deploy my-app-1.bundle --allow-downgrade";
 
 /// Arguments.
@@ -38,6 +41,9 @@ pub struct Arguments {
     /// Return as soon as it is installed
     #[arg(long)]
     no_wait: bool,
+    /// Install it at once, whatever apps put it off
+    #[arg(long)]
+    now: bool,
     /// Install it even if it is older than the version that is there; only where the device's image lets your role
     #[arg(long)]
     allow_downgrade: bool,
@@ -65,10 +71,19 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
     let client = arguments.target.client(context)?;
     let mut bar = Bar::new(context.output, data.len());
     let (file, size, progress) = (file.into_file(), data.len(), move |sent| bar.show(sent));
-    let installed =
-        if arguments.allow_downgrade { client.install_older(file, size, progress) } else { client.install(file, size, progress) };
-    let installed =
-        installed.map_err(|e| Failure::from(e).while_doing(format!("{} was not installed", arguments.bundle.display())))?;
+    let downgrade = if arguments.allow_downgrade { Downgrade::Allowed } else { Downgrade::Refused };
+    let when = if arguments.now { When::Now } else { When::Convenient };
+    let installed = client
+        .install_with(downgrade, when, file, size, progress)
+        .map_err(|e| Failure::from(e).while_doing(format!("{} was not installed", arguments.bundle.display())))?;
+    if let Some(waiting) = &installed.app.waiting_update {
+        let id = &installed.app.component_id;
+        context.output.result(&Deployed { app: installed.app.clone(), replaced: None }, |out| {
+            let words = words::status(*out, &installed.app);
+            format!("version {} is on the device and waits\n{words}\n  next: holdfast app update-now {id}", waiting.version)
+        });
+        return Ok(());
+    }
     let app = if arguments.no_wait {
         installed.app
     } else {

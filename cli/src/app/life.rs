@@ -1,4 +1,4 @@
-//! `holdfast app start`, `stop`, `restart`, `status`, `remove`
+//! `holdfast app start`, `stop`, `restart`, `status`, `update-now`, `remove`
 
 use super::{settle, which::App, words};
 use crate::{dispatch::Context, failure::Result, output::Output};
@@ -69,6 +69,15 @@ pub(super) fn stop(context: &Context, arguments: &Arguments) -> Result<()> {
 /// Stops and starts it.
 pub(super) fn restart(context: &Context, arguments: &Arguments) -> Result<()> {
     change(context, arguments, Client::restart, settle::until_running)
+}
+
+/// Installs the update that waits, and waits until it runs.
+pub(super) fn update_now(context: &Context, arguments: &Arguments) -> Result<()> {
+    let update = |client: &Client, id: &ComponentId| client.update_now(id).map(|installed| installed.app);
+    change(context, arguments, update, |output, client, id, limit| {
+        let version = client.app(id)?;
+        settle::until_deployed(output, client, &version, limit)
+    })
 }
 
 type Change = fn(&Client, &ComponentId) -> std::result::Result<AppStatus, ClientError>;

@@ -1,13 +1,17 @@
 //! `holdfast app`: apps, from a new folder to a running instance.
 //!
-//! On the developer's machine: `new`, `schema`, `check`, `diff`, `build`, `pack`, `sign`, `inspect`. On a device: `deploy`,
-//! `list`, `life` (start, stop, restart, status, remove), `logs`, `show`, `why`, `config` (what its owner gives it to
+//! On the developer's machine: `new`, `schema`, `check`, `diff`, `build`, `pack`, `sign`, `inspect`. On a device: `deploy`, `dev` (build and deploy whenever a file is saved),
+//! `list`, `crash` (what crashed apps left), `life` (start, stop, restart, update-now, status, remove), `logs`, `show`, `why`, `config` (what its owner gives it to
 //! read); `which` finds the app that is meant, `settle` waits until it runs.
 
 mod build;
+mod cargo;
 mod check;
 mod config;
+mod crash;
+mod debug;
 mod deploy;
+mod dev;
 mod diff;
 mod errors;
 mod inspect;
@@ -59,6 +63,9 @@ pub enum Verb {
     /// Install an app on a device, or a newer version of it, and wait until it runs
     #[command(after_help = deploy::HELP)]
     Deploy(deploy::Arguments),
+    /// Build, install and show the log, again whenever a file is saved
+    #[command(after_help = dev::HELP)]
+    Dev(dev::Arguments),
     /// List the installed apps
     List(Target),
     /// Start an app
@@ -67,6 +74,9 @@ pub enum Verb {
     Stop(life::Arguments),
     /// Stop and start an app
     Restart(life::Arguments),
+    /// Install the update that apps put off
+    #[command(after_help = "Example:\n  holdfast app update-now doorbell")]
+    UpdateNow(life::Arguments),
     /// Show what an app is doing
     Status(life::StatusArguments),
     /// Show an app's log
@@ -81,6 +91,15 @@ pub enum Verb {
     /// Show what an app was refused, and the line of its manifest that is missing
     #[command(after_help = why::HELP)]
     Why(why::Arguments),
+    /// Run an app by a debugger, inside its sandbox
+    #[command(after_help = debug::HELP)]
+    Debug(debug::Arguments),
+    /// List the crash reports that a device keeps
+    #[command(after_help = crash::LIST_HELP)]
+    Crashes(crash::ListArguments),
+    /// Show, fetch and delete crash reports
+    #[command(subcommand)]
+    Crash(crash::Verb),
     /// Remove an app and erase its data
     Remove(life::RemoveArguments),
 }
@@ -101,11 +120,16 @@ pub fn act(context: &Context, verb: Verb) -> Result<()> {
         Verb::Start(arguments) => life::start(context, &arguments),
         Verb::Stop(arguments) => life::stop(context, &arguments),
         Verb::Restart(arguments) => life::restart(context, &arguments),
+        Verb::Dev(arguments) => dev::act(context, &arguments),
+        Verb::UpdateNow(arguments) => life::update_now(context, &arguments),
         Verb::Status(arguments) => life::status(context, &arguments),
         Verb::Logs(arguments) => logs::act(context, &arguments),
         Verb::Show(arguments) => show::act(context, &arguments),
         Verb::Config(verb) => config::act(context, verb),
         Verb::Why(arguments) => why::act(context, &arguments),
+        Verb::Debug(arguments) => debug::act(context, &arguments),
+        Verb::Crashes(arguments) => crash::list(context, &arguments),
+        Verb::Crash(verb) => crash::act(context, verb),
         Verb::Remove(arguments) => life::remove(context, &arguments),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     output::Style,
 };
 use clap::{Args, ValueEnum, ValueHint};
+use image_builder::device_build::TARGET;
 use manifest::{api::ErrorClass, app::AppManifest};
 use serde::Serialize;
 use std::{
@@ -22,7 +23,8 @@ never copy it to another app.
 
 Examples:
   holdfast app new my-app
-  holdfast app new my-app --template c && holdfast app build my-app";
+  holdfast app new my-app --template c && holdfast app build my-app
+  holdfast app new my-app --template applibs";
 
 /// Arguments.
 #[derive(Debug, Args)]
@@ -45,16 +47,28 @@ enum Template {
     Rust,
     /// C, with nothing but the C library
     C,
+    /// C, in the form of Azure Sphere's SDK, with Holdfast's applibs
+    Applibs,
 }
 
 const RUST: &[(&str, &str)] = &[
+    ("app_manifest.json", include_str!("../../templates/manifest.json")),
     ("Cargo.toml", include_str!("../../templates/rust/Cargo.toml")),
     ("src/main.rs", include_str!("../../templates/rust/src/main.rs")),
 ];
-const C: &[(&str, &str)] =
-    &[("main.c", include_str!("../../templates/c/main.c")), ("Makefile", include_str!("../../templates/c/Makefile"))];
-const BOTH: &[(&str, &str)] = &[
+const C: &[(&str, &str)] = &[
     ("app_manifest.json", include_str!("../../templates/manifest.json")),
+    ("main.c", include_str!("../../templates/c/main.c")),
+    ("Makefile", include_str!("../../templates/c/Makefile")),
+];
+const APPLIBS: &[(&str, &str)] = &[
+    ("app_manifest.json", include_str!("../../templates/applibs/app_manifest.json")),
+    ("main.c", include_str!("../../templates/applibs/main.c")),
+    ("CMakeLists.txt", include_str!("../../templates/applibs/CMakeLists.txt")),
+];
+const ALL: &[(&str, &str)] = &[
+    (".vscode/tasks.json", include_str!("../../templates/tasks.json")),
+    (".vscode/launch.json", include_str!("../../templates/launch.json")),
     (schema::FILE, schema::TEXT),
     (".gitignore", include_str!("../../templates/gitignore")),
 ];
@@ -75,16 +89,23 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
     }
     let (templates, sdk) = match arguments.template {
         Template::C => (C, None),
+        Template::Applibs => (APPLIBS, None),
         Template::Rust => (RUST, Some(sdk(context, arguments.sdk.as_deref())?)),
     };
     let id = new_id()?;
     let package: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let shown_sdk = sdk.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-    let fill = |text: &str| {
-        text.replace("{{name}}", &name).replace("{{package}}", &package).replace("{{id}}", &id).replace("{{sdk}}", &shown_sdk)
+    // With its symbols, as the build leaves it.
+    let program = match arguments.template {
+        Template::C => "build/app".to_owned(),
+        Template::Applibs => format!("build/cmake/{package}"),
+        Template::Rust => format!("target/{TARGET}/release/{package}"),
     };
+    let values = [("name", &name), ("package", &package), ("id", &id), ("sdk", &shown_sdk), ("program", &program)];
+    let fill =
+        |text: &str| values.iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value));
     let mut made = Made { folder: arguments.folder.display().to_string(), component_id: id.clone(), files: Vec::new() };
-    for (file, text) in templates.iter().chain(BOTH) {
+    for (file, text) in templates.iter().chain(ALL) {
         let path = arguments.folder.join(file);
         fs_err::create_dir_all(path.parent().unwrap_or(&arguments.folder))?;
         files::replace(&path, |to| to.write_all(fill(text).as_bytes()))?;

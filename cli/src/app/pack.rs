@@ -7,16 +7,18 @@ use crate::{
     failure::{Failure, Result},
     files,
     image::progress::Shown,
+    oci,
     output::{Style, harmless, size},
     places::Places,
 };
 use clap::{Args, ValueHint};
-use image_builder::erofs;
+use image_builder::erofs::{self, Compression};
 use manifest::{
     api::ErrorClass,
     app::{AppManifest, MANIFEST_LIMIT},
     bundle::IMAGE_LIMIT,
-    names::{DisplayName, Sha256Hex},
+    names::{ComponentId, DisplayName, Sha256Hex},
+    read,
 };
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -26,20 +28,28 @@ Either a folder that is the app's root file system, with its app_manifest.json i
 program is put at the manifest's EntryPoint, together with the loader and the libraries it is linked with, as found on \
 this machine. The same input gives the same bundle, byte for byte.
 
+Or a container image (--oci): what `docker save` writes, or an OCI image layout. Program, arguments and environment come from \
+the image where the manifest leaves EntryPoint, CmdArgs and Holdfast.Environment out; scripts are started by their interpreters. \
+Devices, set-id bits and links to nothing are left out and told. Rights come from the manifest alone.
+
 Examples:
   holdfast app pack my-app/root
   holdfast app pack --binary target/release/my-app --manifest app_manifest.json -o my-app.bundle
+  holdfast app pack --oci my-app.tar --manifest app_manifest.json
   holdfast app pack my-app/root --app-version 7 --version-name 1.4.0";
 
 /// Arguments.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folder that becomes the app's root
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, required_unless_present = "binary", conflicts_with = "binary")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, required_unless_present_any = ["binary", "oci"], conflicts_with_all = ["binary", "oci"])]
     folder: Option<PathBuf>,
     /// Program to pack with the libraries it needs
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "manifest")]
     binary: Option<PathBuf>,
+    /// Container image to pack: an archive, or the folder of an OCI image layout
+    #[arg(long, value_name = "ARCHIVE", value_hint = ValueHint::AnyPath, requires = "manifest", conflicts_with = "binary")]
+    oci: Option<PathBuf>,
     /// The manifest [default: app_manifest.json in DIR]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     manifest: Option<PathBuf>,
@@ -66,11 +76,13 @@ pub(super) struct Options {
     /// How it is signed
     #[command(flatten)]
     signing: Signing,
+    #[arg(skip)]
+    compression: Compression,
 }
 
 /// What was made.
 #[derive(Debug, Serialize)]
-struct Packed {
+pub(super) struct Packed {
     bundle: String,
     component_id: String,
     name: String,
@@ -82,20 +94,75 @@ struct Packed {
     digest: Sha256Hex,
     signed_by: Option<String>,
     rights: Vec<String>,
+    /// What of a container image was left out, or is another way on a device.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// Where its symbols are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    symbols: Vec<PathBuf>,
+}
+
+/// What there is to tell beside the bundle itself.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Of a container image.
+    pub(super) of_image: Vec<String>,
+    /// Files of symbols that were kept.
+    pub(super) symbols: Vec<PathBuf>,
 }
 
 /// Acts.
 pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
+    if let Some(archive) = &arguments.oci {
+        return from_image(context, archive, arguments.manifest.as_deref().unwrap_or(Path::new(IN_FOLDER)), &arguments.options);
+    }
     let (tree, manifest) = match (&arguments.binary, &arguments.folder) {
         (Some(binary), _) => from_program(binary, arguments.manifest.as_deref().unwrap_or(Path::new(IN_FOLDER)))?,
         (None, Some(folder)) => from_folder(folder, arguments.manifest.as_deref())?,
         (None, None) => return Err(Failure::new(ErrorClass::Usage, "neither a folder nor a program was given")),
     };
-    write(context, tree, &manifest, &arguments.options)
+    write(context, tree, &manifest, &arguments.options, Notes::default())
+}
+
+/// A container image.
+fn from_image(context: &Context, archive: &Path, manifest: &Path, options: &Options) -> Result<()> {
+    let wrong = |e: oci::OciError| Failure::of(e.class(), &e).while_doing(format!("{} was not packed", archive.display()));
+    let mut imported = oci::read(archive).map_err(wrong)?;
+    let base = files::read(manifest, MANIFEST_LIMIT as u64)?;
+    let mut document: serde_json::Map<String, serde_json::Value> =
+        read::json("app manifest", &base, MANIFEST_LIMIT).map_err(|e| Failure::from(e).while_doing(manifest.display()))?;
+    let completed = oci::start::complete(&mut document, &imported.tree, &imported.config).map_err(wrong)?;
+    let bytes = serde_json::to_vec_pretty(&document).map_err(|e| Failure::of(ErrorClass::Internal, &e))?;
+    let parsed = check::parse(manifest, &bytes)?;
+    let mut notes = std::mem::take(&mut imported.notes);
+    notes.extend(completed);
+    notes.push(format!(
+        "it runs {}",
+        std::iter::once(parsed.entry_point.as_str())
+            .chain(parsed.cmd_args.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" ")
+    ));
+    let tree = std::mem::take(&mut imported.tree);
+    write(context, tree, &Manifest { bytes, parsed }, options, Notes { of_image: notes, symbols: Vec::new() })
 }
 
 /// Where a folder's manifest lies, unless told otherwise.
 const IN_FOLDER: &str = "app_manifest.json";
+
+impl Options {
+    /// For a bundle of this version that goes to one device at once, and nowhere else.
+    pub(super) fn for_development(signing: Signing, app_version: u64) -> Self {
+        Self { output: None, app_version, version_name: None, unsigned: false, signing, compression: Compression::Quick }
+    }
+}
+
+impl Manifest {
+    /// Whose it is.
+    pub(super) fn component_id(&self) -> &ComponentId {
+        &self.parsed.component_id
+    }
+}
 
 /// A manifest as it was read: what is signed are its exact bytes.
 pub(super) struct Manifest {
@@ -132,8 +199,34 @@ pub(super) fn from_folder(folder: &Path, manifest: Option<&Path>) -> Result<(Tre
     Ok((tree, manifest))
 }
 
-/// Completes the tree, writes the image, states, signs, and tells.
-pub(super) fn write(context: &Context, mut tree: Tree, manifest: &Manifest, options: &Options) -> Result<()> {
+/// Makes the bundle, and tells.
+pub(super) fn write(context: &Context, tree: Tree, manifest: &Manifest, options: &Options, notes: Notes) -> Result<()> {
+    let bytes = tree.bytes();
+    let bundle = options.output.clone().unwrap_or_else(|| default_name(&manifest.parsed.name));
+    let packed = Packed { notes: notes.of_image, symbols: notes.symbols, ..make(context, tree, manifest, options, &bundle)? };
+    context.output.result(&packed, |out| {
+        let head =
+            format!("Packed {} version {} into {}", packed.name, packed.version, out.paint(Style::Bold, &Places::shown(&bundle)));
+        let content = format!("  {} ({} files, {} before compression)", size(packed.size), packed.files, size(bytes));
+        let signed = match &packed.signed_by {
+            Some(id) => format!("  signed by {id}"),
+            None => out.paint(Style::Warning, "  not signed: no device accepts it before `holdfast app sign`"),
+        };
+        let mut lines = vec![head, content, signed];
+        if packed.rights.is_empty() {
+            lines.push("  asks for nothing: it can compute and log".into());
+        }
+        lines.extend(packed.rights.iter().map(|right| format!("  {}", harmless(right))));
+        lines.extend(packed.notes.iter().map(|note| format!("  of the image: {}", harmless(note))));
+        lines.extend(packed.symbols.iter().map(|path| format!("  its symbols are in {}", Places::shown(path))));
+        lines.extend(grant::rights::limits_of(&manifest.parsed).iter().map(|limit| format!("  {limit}")));
+        lines.join("\n")
+    });
+    Ok(())
+}
+
+/// Completes the tree, writes the image, states and signs; the bundle is there when this returns.
+pub(super) fn make(context: &Context, mut tree: Tree, manifest: &Manifest, options: &Options, bundle: &Path) -> Result<Packed> {
     layout::complete(&mut tree, &manifest.bytes)?;
     folder::check_links(&tree)?;
     layout::check_entry_point(&tree, &manifest.parsed)?;
@@ -144,7 +237,7 @@ pub(super) fn write(context: &Context, mut tree: Tree, manifest: &Manifest, opti
     let (root, image) = (work.path().join("root"), work.path().join("image.erofs"));
     fs_err::create_dir(&root)?;
     image::stage(&tree, &root)?;
-    erofs::make(&root, &image, 0, &mut Shown::quiet(context.output))?;
+    erofs::make_with(options.compression, &root, &image, 0, &mut Shown::quiet(context.output))?;
     let image_size = fs_err::metadata(&image)?.len();
     if image_size > IMAGE_LIMIT {
         let text = format!("the app's image has {}, at most {} are allowed", size(image_size), size(IMAGE_LIMIT));
@@ -158,10 +251,8 @@ pub(super) fn write(context: &Context, mut tree: Tree, manifest: &Manifest, opti
     if let Some(key) = &key {
         envelope::sign(&mut envelope, key)?;
     }
-    let bundle = options.output.clone().unwrap_or_else(|| default_name(&manifest.parsed.name));
-    let bundle_size = file::write(&bundle, &image, &envelope)?;
-
-    let packed = Packed {
+    let bundle_size = file::write(bundle, &image, &envelope)?;
+    Ok(Packed {
         bundle: bundle.display().to_string(),
         component_id: manifest.parsed.component_id.to_string(),
         name: manifest.parsed.name.clone(),
@@ -173,24 +264,9 @@ pub(super) fn write(context: &Context, mut tree: Tree, manifest: &Manifest, opti
         digest,
         signed_by: key.map(|key| image_builder::keys::key_id(&key.verifying_key())),
         rights: grant::rights::asked_for(&manifest.parsed),
-    };
-    context.output.result(&packed, |out| {
-        let head =
-            format!("Packed {} version {} into {}", packed.name, packed.version, out.paint(Style::Bold, &Places::shown(&bundle)));
-        let content = format!("  {} ({} files, {} before compression)", size(packed.size), packed.files, size(tree.bytes()));
-        let signed = match &packed.signed_by {
-            Some(id) => format!("  signed by {id}"),
-            None => out.paint(Style::Warning, "  not signed: no device accepts it before `holdfast app sign`"),
-        };
-        let mut lines = vec![head, content, signed];
-        if packed.rights.is_empty() {
-            lines.push("  asks for nothing: it can compute and log".into());
-        }
-        lines.extend(packed.rights.iter().map(|right| format!("  {}", harmless(right))));
-        lines.extend(grant::rights::limits_of(&manifest.parsed).iter().map(|limit| format!("  {limit}")));
-        lines.join("\n")
-    });
-    Ok(())
+        notes: Vec::new(),
+        symbols: Vec::new(),
+    })
 }
 
 /// A file name from an app's name, which may hold anything.

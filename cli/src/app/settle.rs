@@ -13,7 +13,7 @@ use manifest::{
 use std::time::{Duration, Instant};
 
 /// How often the device is asked.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(50);
 /// Log lines that are shown when an app does not run.
 const LAST_LINES: usize = 10;
 
@@ -154,6 +154,7 @@ mod tests {
             ready_at_ms: None,
             returns_to: None,
             failed_update: failed.map(|version| FailedUpdate { version, why: "exited with status 1".into() }),
+            waiting_update: None,
         }
     }
 

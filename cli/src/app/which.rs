@@ -78,6 +78,7 @@ mod tests {
             ready_at_ms: None,
             returns_to: None,
             failed_update: None,
+            waiting_update: None,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     device::logs::word,
     output::{Output, Style, harmless},
 };
-use manifest::api::{AppState, AppStatus};
+use manifest::api::{AppState, AppStatus, WaitingUpdate};
 
 /// Its state, set off.
 pub(super) fn state(out: Output, app: &AppStatus) -> String {
@@ -25,6 +25,15 @@ pub(super) fn version(app: &AppStatus) -> String {
     }
 }
 
+/// An update that waits.
+pub(super) fn waiting(waiting: &WaitingUpdate) -> String {
+    let why = match &waiting.put_off_by {
+        Some(app) => format!("{app} put it off"),
+        None => "the apps were told of it".to_owned(),
+    };
+    format!("version {} waits, at most {} s: {why}", waiting.version, waiting.seconds)
+}
+
 /// All of it.
 pub(super) fn status(out: Output, app: &AppStatus) -> String {
     let mut lines = vec![
@@ -41,8 +50,9 @@ pub(super) fn status(out: Output, app: &AppStatus) -> String {
     lines.extend(
         app.failed_update
             .as_ref()
-            .map(|failed| format!("  update     version {} did not get ready: {}", failed.version, harmless(&failed.why))),
+            .map(|failed| format!("  update     version {} failed: {}", failed.version, harmless(&failed.why))),
     );
+    lines.extend(app.waiting_update.as_ref().map(|waiting| format!("  update     {}", self::waiting(waiting))));
     lines.extend(app.next_try_seconds.map(|seconds| format!("  next try   in {seconds} s")));
     lines.join("\n")
 }

@@ -1,6 +1,9 @@
 //! A tree from a folder: nothing in it is followed, and what no app may bring is refused by name.
 
-use super::tree::{Entry, Source, Tree, TreeError};
+use super::{
+    layout::MOUNT_POINTS,
+    tree::{Entry, Source, Tree, TreeError},
+};
 use std::{
     io,
     os::unix::fs::{FileTypeExt, MetadataExt},
@@ -102,8 +105,11 @@ fn special(kind: std::fs::FileType) -> &'static str {
     }
 }
 
-/// Folders that the device mounts over: what a link points at in there is not known when packing.
-const RUN_TIME: [&str; 5] = ["/data", "/dev", "/proc", "/run", "/tmp"];
+/// Whether something is at this place, or may be on the device: what a link points at in what it mounts is not known when packing.
+pub fn is_there(tree: &Tree, path: &str) -> bool {
+    let at_run_time = MOUNT_POINTS.iter().any(|top| path == *top || path.starts_with(&format!("{top}/")));
+    at_run_time || path == "/" || tree.get(path).is_some()
+}
 
 /// Refuses links that leave the root or point at nothing.
 pub fn check_links(tree: &Tree) -> Result<(), TreeError> {
@@ -114,8 +120,7 @@ pub fn check_links(tree: &Tree) -> Result<(), TreeError> {
             return Err(error("lies outside the app's folder"));
         }
         let leads_to = tree.resolve(path)?;
-        let at_run_time = RUN_TIME.iter().any(|top| leads_to == *top || leads_to.starts_with(&format!("{top}/")));
-        if !at_run_time && leads_to != "/" && tree.get(&leads_to).is_none() {
+        if !is_there(tree, &leads_to) {
             return Err(error("is not in the image (an absolute target is looked up in the app's own root)"));
         }
     }
@@ -124,7 +129,7 @@ pub fn check_links(tree: &Tree) -> Result<(), TreeError> {
 
 /// Whether a relative target has more `..` than the link has folders above it. The kernel would stop at the app's root;
 /// on the developer's disk it meant something else, and that is not in the image.
-fn climbs_out(path: &str, target: &str) -> bool {
+pub fn climbs_out(path: &str, target: &str) -> bool {
     if target.starts_with('/') {
         return false;
     }

@@ -56,6 +56,11 @@ pub enum ProgramError {
     TooMany(PathBuf),
 }
 
+/// Where libraries of either C library lie.
+pub fn library_folders() -> impl Iterator<Item = &'static str> {
+    GLIBC_FOLDERS.iter().chain(&MUSL_FOLDERS).copied()
+}
+
 /// Puts `program` at `entry_point`, with everything it is linked with.
 pub fn read(program: &Path, entry_point: &CleanPath) -> Result<Tree, ProgramError> {
     let mut tree = Tree::default();

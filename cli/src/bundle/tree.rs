@@ -1,7 +1,7 @@
 //! What an app's image will hold, before it is written.
 
 use manifest::{api::ErrorClass, bundle::IMAGE_LIMIT};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, ops::Bound, path::PathBuf};
 
 /// Most entries of an image: a bound on time and memory, far above any device app.
 pub const ENTRIES_LIMIT: usize = 65_536;
@@ -14,7 +14,7 @@ pub struct Tree {
 }
 
 /// One entry. Owner, time and exact mode are not the developer's to choose: see the module above.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Entry {
     /// A folder, mode 0755.
     Folder,
@@ -35,7 +35,7 @@ pub enum Entry {
 }
 
 /// Where a file's bytes are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Source {
     /// A file of this machine.
     Host(PathBuf),
@@ -144,6 +144,12 @@ impl Tree {
     /// Entries by path; a folder comes before what lies in it.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
+    /// Paths that begin with this.
+    pub fn below(&self, prefix: &str) -> impl Iterator<Item = &str> {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        self.entries.range::<str, _>(from).map(|(path, _)| path.as_str()).take_while(move |path| path.starts_with(prefix))
     }
 
     /// Bytes of all files.

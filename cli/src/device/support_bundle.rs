@@ -25,7 +25,7 @@ use std::{
 
 pub(super) const HELP: &str = "\
 What cannot be had is named in problems.txt, and the rest is written all the same: a sick device is when it is needed. \
-Logs of apps are in it: look before you send it to somebody.
+Logs of apps are in it: look before you send it to somebody. Crash reports are sealed, as the device keeps them.
 
 Example:
   holdfast device support-bundle -o doorbell.tar";
@@ -67,6 +67,8 @@ struct Collected {
 pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
     let client = arguments.target.client(context)?;
     let mut collected = Collected::default();
+    // First: who keeps them is started by this, and has a log then.
+    crashes(&client, &mut collected);
     device(&client, &mut collected);
     apps(&client, &mut collected);
     if let Some(state) = arguments.target.local_if_any(context) {
@@ -124,6 +126,15 @@ fn apps(client: &Client, to: &mut Collected) {
         to.json(&format!("apps/{id}/denials.json"), client.denials(id).map_err(Failure::from));
         to.json(&format!("apps/{id}/policy.json"), client.policy(id).map_err(Failure::from));
         to.log(&format!("apps/{id}/log.txt"), logs::tail(LINES, &mut |after| client.app_log(id, after, PAGE)));
+    }
+}
+
+fn crashes(client: &Client, to: &mut Collected) {
+    let list = client.crashes().map_err(Failure::from);
+    let numbers: Vec<u64> = list.iter().flat_map(|list| &list.crashes).map(|crash| crash.number).collect();
+    to.json("crashes.json", list);
+    for number in numbers {
+        to.add(&format!("crashes/{number}.sealed"), client.crash(number).map(Vec::from).map_err(Failure::from));
     }
 }
 

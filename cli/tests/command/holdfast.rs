@@ -68,6 +68,8 @@ impl Place {
     /// Runs the command here, with these keys.
     pub fn run_with(&self, arguments: &[&str], keys: &Path) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        // Where apps are built is looked for where a developer would.
+        command.env_remove("CARGO_TARGET_DIR");
         command.args(arguments).current_dir(self.folder.path()).env("HOLDFAST_KEYS", keys).env("NO_COLOR", "1");
         Run::of(&command.output().unwrap())
     }

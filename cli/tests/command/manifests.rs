@@ -47,7 +47,7 @@ fn malformed_manifests_are_bad_input_whatever_is_wrong_with_them() {
 fn with_a_board_the_grants_are_those_the_device_would_give() {
     let board = repository().join("boards/qemu-q35.json");
     let run = Place::new().run(&["app", "check", "app_manifest.json", "--board", board.to_str().unwrap()]).good();
-    assert!(run.out.contains("GPIO $DOORBELL_BUTTON: input") && run.out.contains("network: none"), "{}", run.out);
+    assert!(run.out.contains("GPIO line $DOORBELL_BUTTON: input") && run.out.contains("network: none"), "{}", run.out);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_difference_tells_what_is_more_and_fails_only_where_that_is_asked_for() {
     place.write("new.json", &more);
     let there = place.run(&["app", "diff", "app_manifest.json", "new.json"]).good().out;
     assert!(there.contains("~ storage: 128KiB") && there.contains("before storage: 64KiB"), "{there}");
-    assert!(there.contains("+ clock: sets it !"), "{there}");
+    assert!(there.contains("+ clock: sets it, within the years that the image can run, and the time zone !"), "{there}");
     let facts = place.run(&["app", "diff", "app_manifest.json", "new.json", "--json"]).good().json();
     assert_eq!((&facts["more"], &facts["same_component"]), (&true.into(), &true.into()));
     assert_eq!(facts["changes"][0]["path"], "Capabilities.MutableStorage");

@@ -1,6 +1,6 @@
 //! The API as a client sees it, over real TLS and real ipc, with daemons that are played.
 
-use crate::world::{ANOTHER_APP, APP, World};
+use crate::world::{ANOTHER_APP, APP, REPORT, World};
 use api_client::ClientError;
 use manifest::api::ErrorClass;
 use std::{
@@ -32,12 +32,39 @@ fn every_row_of_the_table_answers() {
     client.stop(&app).unwrap();
     client.app_log(&app, 0, 10).unwrap();
     assert_eq!(client.policy(&app).unwrap().grants, ["nothing"]);
+    assert_eq!(client.crashes().unwrap().crashes.iter().map(|crash| crash.number).collect::<Vec<_>>(), [7]);
+    assert_eq!(client.crash(7).unwrap(), vec![0; REPORT]);
+    client.delete_crash(7).unwrap();
     client.remove(&app).unwrap();
     client.reboot().unwrap();
     client.power_off().unwrap();
     let document = client.raw(hyper::Method::GET, "/v1/openapi.json").unwrap();
     assert!(document.starts_with(b"{\n  \"openapi\": \"3."));
     world.played.wait_for("Reboot { reason: \"tester (developer) asked for it over the device API\" }");
+}
+
+#[test]
+fn a_viewer_fetches_a_crash_report_and_an_operator_deletes_it() {
+    let world = World::new();
+    assert_eq!(world.client("viewer").crash(7).unwrap().len(), REPORT);
+    assert_eq!(world.client("viewer").delete_crash(7).unwrap_err().class(), ErrorClass::Forbidden);
+    world.client("operator").delete_crash(7).unwrap();
+    let class = |path: &str| world.client("viewer").raw(hyper::Method::GET, path).unwrap_err().class();
+    assert_eq!(class("/v1/crashes/6"), ErrorClass::NotFound);
+    assert_eq!(class("/v1/crashes/-1"), ErrorClass::Usage);
+    assert_eq!(class("/v1/crashes/8"), ErrorClass::Internal, "longer than any report");
+    assert_eq!(class("/v1/crashes/9"), ErrorClass::Internal, "without the file");
+    assert_eq!(class("/v1/crashes/10"), ErrorClass::Internal, "no file");
+    world.assert_alive();
+}
+
+#[test]
+fn a_device_without_crash_reporter_says_that_its_image_has_none() {
+    let world = World::new().without("crash-reporter");
+    let error = world.client("viewer").crashes().unwrap_err();
+    let ClientError::Refused { status, body } = error else { panic!("{error:?}") };
+    assert_eq!((status, body.message.as_str()), (404, "this device's image has no crash-reporter"));
+    assert!(body.hint.unwrap().contains("image description"));
 }
 
 #[test]

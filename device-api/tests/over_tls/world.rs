@@ -11,11 +11,11 @@ use device_api::{
 };
 use ipc::{
     client::Answer,
-    messages::{app_manager, init, monitor, network},
+    messages::{app_manager, crash_reporter, init, monitor, network},
     packet,
 };
 use manifest::{
-    api::{AppState, AppStatus, Done, ErrorBody, ErrorClass, InstallResult},
+    api::{AppState, AppStatus, CrashList, CrashReport, Done, ErrorBody, ErrorClass, InstallResult},
     names::{ComponentId, Sha256Hex},
 };
 use rcgen::{
@@ -52,7 +52,7 @@ pub struct World {
     pub pin: Sha256Hex,
     pub authority: Authority,
     pub played: Arc<Played>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What the played daemons saw.
@@ -98,10 +98,17 @@ impl World {
         play(folder.path(), "security-monitor", played.clone(), monitor_answers);
         play(folder.path(), "network-manager", played.clone(), network_answers);
         play(folder.path(), "app-manager", played.clone(), app_manager_answers);
+        play(folder.path(), "crash-reporter", played.clone(), crash_reporter_answers);
         let authority = Authority::new();
         let pin = Identity::load_or_make(folder.path()).unwrap().fingerprint();
         let address = start(folder.path(), &authority.pem);
-        Self { address, pin, authority, played, _folder: folder }
+        Self { address, pin, authority, played, folder }
+    }
+
+    /// As on a device whose image has no such service.
+    pub fn without(self, service: &str) -> Self {
+        std::fs::remove_file(self.folder.path().join(format!("{service}.sock"))).unwrap();
+        self
     }
 
     /// A client with a certificate of this role.
@@ -152,6 +159,7 @@ pub fn serve(folder: &Path, authority: &[u8], limits: Limits, ready: impl FnOnce
         machine_id: "0".repeat(32),
         kernel: "6.12".into(),
         downgrade: None,
+        debug: None,
     };
     let device = Device { facts, peers: Arc::new(Peers::new(folder)), uploads: Uploads::default() };
     runtime.block_on(async { match Server::new(tls, device, limits).run(listener).await {} });
@@ -241,8 +249,47 @@ fn monitor_answers(_: &Played, request: monitor::Request) -> (Answer<serde_json:
 }
 
 fn network_answers(_: &Played, request: network::Request) -> (Answer<serde_json::Value>, Option<OwnedFd>) {
-    let network::Request::Links {} = request;
-    ok(network::Links { links: vec!["eth0: up".into()] })
+    match request {
+        network::Request::Links {} => ok(network::Links { links: vec!["eth0: up".into()] }),
+        other => panic!("device-api may not ask for {other:?}"),
+    }
+}
+
+/// Report 7 is a file of this many bytes, report 8 one that is too long; an answer for report 9 forgets its file,
+/// and report 10 is a stream that never ends.
+pub const REPORT: usize = 300_000;
+
+fn crash_reporter_answers(_: &Played, request: crash_reporter::Request) -> (Answer<serde_json::Value>, Option<OwnedFd>) {
+    use crash_reporter::Request;
+    match request {
+        Request::List {} => ok(CrashList { crashes: vec![crash()] }),
+        Request::Open { number: number @ (7 | 8) } => {
+            let file = tempfile::tempfile().unwrap();
+            file.set_len(if number == 7 { REPORT as u64 } else { (1 << 20) + 1 }).unwrap();
+            (ok(Done {}).0, Some(file.into()))
+        }
+        Request::Open { number: 10 } => {
+            let (reads, writes) = std::os::unix::net::UnixStream::pair().unwrap();
+            std::mem::forget(writes);
+            (ok(Done {}).0, Some(reads.into()))
+        }
+        Request::Open { number: 9 } | Request::Delete { number: 7 } => ok(Done {}),
+        _ => refused(ErrorClass::NotFound, "no such crash report"),
+    }
+}
+
+fn crash() -> CrashReport {
+    CrashReport {
+        number: 7,
+        component: APP.parse().unwrap(),
+        name: "Doorbell".into(),
+        version: 1,
+        generation: 1,
+        signal: 11,
+        time_ms: 0,
+        size: REPORT as u64,
+        problem: None,
+    }
 }
 
 fn app_manager_answers(played: &Played, request: app_manager::Request) -> (Answer<serde_json::Value>, Option<OwnedFd>) {
@@ -310,5 +357,6 @@ fn status(component_id: ComponentId) -> AppStatus {
         ready_at_ms: None,
         returns_to: None,
         failed_update: None,
+        waiting_update: None,
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{Instance, requests};
 use manifest::{
-    api::{AppStatus, Downgrade, LogLine},
-    names::ComponentId,
-    services::Rights,
+    api::{AppStatus, Downgrade, LogLine, When},
+    names::{ComponentId, TimeZone},
+    services::{Rights, UpdateState},
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,16 @@ requests! {
         CommitInstall "commit-install" {
             /// The upload's token.
             token: u64,
-            /// Whether it may be an older version than the one that is there.
+            /// Whether it may be an older version than the one that is there. One that was wished for on purpose is installed
+            /// at once.
             downgrade: Downgrade,
+            /// Whether apps may put it off.
+            when: When,
+        },
+        /// Install the update that waits. Reply: [`manifest::api::InstallResult`].
+        UpdateNow "update-now" {
+            /// Of which app.
+            component: ComponentId,
         },
         /// The upload broke off; forget it. Reply: [`manifest::api::Done`].
         AbortInstall "abort-install" {
@@ -50,6 +58,13 @@ requests! {
         },
         /// Stop and start an app. Reply: [`AppStatus`].
         Restart "restart" {
+            /// Which.
+            component: ComponentId,
+        },
+        /// End an app and have a debugger start it again, where the image lets apps be debugged. Which role that takes is
+        /// device-api's to hold. Reply, once it waits for its first instruction: [`manifest::api::Done`] with a socket that
+        /// gdbserver's protocol is spoken over; when that closes the app is started again without.
+        Debug "debug" {
             /// Which.
             component: ComponentId,
         },
@@ -78,6 +93,34 @@ requests! {
         Config "config" {
             /// Which.
             component: ComponentId,
+        },
+        /// From app-services: keep an app's certificates in place of those before. Reply: [`manifest::api::Done`].
+        SetCertificates "set-certificates" {
+            /// Which.
+            component: ComponentId,
+            /// They, in Base64, of at most [`manifest::api::CONFIG_LIMIT`] bytes.
+            document: String,
+        },
+        /// From app-services: an app's certificates. Reply: [`super::monitor::Kept`].
+        Certificates "certificates" {
+            /// Whose.
+            component: ComponentId,
+        },
+        /// From app-services: an app puts an update off, or lets it come. Reply: [`manifest::services::PutOff`].
+        PutOffUpdate "put-off-update" {
+            /// Who.
+            by: Instance,
+            /// The update of which app.
+            component: ComponentId,
+            /// For so long; 0: it may come.
+            seconds: u32,
+        },
+        /// From app-services: an app sets the device's time zone. Reply: [`manifest::api::Done`].
+        SetTimeZone "set-time-zone" {
+            /// Who.
+            by: Instance,
+            /// The zone.
+            zone: TimeZone,
         },
         /// What an app was refused. Reply: [`manifest::api::AppDenials`].
         Denials "denials" {
@@ -143,10 +186,35 @@ pub enum Serving {
         /// Which.
         instance: Instance,
     },
+    /// The updates that are coming, in place of those before.
+    Updates {
+        /// Rises with every change.
+        serial: u64,
+        /// By app; at most [`manifest::services::UPDATES_LIMIT`].
+        updates: Vec<Update>,
+    },
     /// There are others: as many were told as the connection surely holds.
     More {},
     /// All that run now were told.
     Complete {},
+}
+
+/// A version that is about to take the place of another. Times are since the kernel's start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// The app.
+    pub component: ComponentId,
+    /// The version that is there.
+    pub from: u64,
+    /// The version that comes.
+    pub to: u64,
+    /// How far it is.
+    pub state: UpdateState,
+    /// When it is installed, in milliseconds.
+    pub at_ms: u64,
+    /// When it is installed at the latest, in milliseconds.
+    pub at_most_ms: u64,
 }
 
 /// Reply to [`Request::Policy`].

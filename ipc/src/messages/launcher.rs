@@ -97,6 +97,8 @@ pub struct Confinement {
     pub syscall_profiles: Vec<String>,
     /// Open files (RLIMIT_NOFILE).
     pub open_files: u64,
+    /// Bytes that the kernel may dump of it when it crashes; they count as its memory. 0: no dump.
+    pub core_bytes: u64,
 }
 
 /// How an app may use processes.
@@ -129,6 +131,9 @@ pub enum PlanDescriptor {
     StderrRead,
     /// The instance's bound notify socket, kept for a restarted app-manager: the app has this very socket in its root.
     Notify,
+    /// A socket to the owner's debugger: the app is started by gdbserver, which speaks over it. launcher refuses it where the
+    /// image lets nobody debug apps.
+    Debugger,
     /// Passed to the app under this name.
     Granted(String),
 }
@@ -158,7 +163,8 @@ pub const SUBSCRIBED_LIMIT: usize = crate::packet::DESCRIPTORS_LIMIT / DESCRIPTO
 /// Descriptors that go with each instance of a [`Running`].
 pub const DESCRIPTORS_PER_INSTANCE: usize = 4;
 
-/// An app's first process ended, and with it the app. Sent until it is acknowledged.
+/// An app's first process ended, and with it the app. Sent until it is acknowledged, with the core file, readable, if the
+/// kernel dumped one: nothing about that is sure, the app could write it too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exited {

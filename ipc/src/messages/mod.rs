@@ -1,6 +1,7 @@
 //! Requests and replies, a module per service that answers them.
 
 pub mod app_manager;
+pub mod crash_reporter;
 pub mod init;
 pub mod launcher;
 pub mod monitor;

@@ -21,19 +21,23 @@ requests! {
             /// The app.
             component: ComponentId,
         },
-        /// Keep an app's configuration in place of the one before. Reply: [`manifest::api::Done`].
-        SetConfig "set-config" {
+        /// Keep a document of an app in place of the one before. Reply: [`manifest::api::Done`].
+        SetDocument "set-document" {
             /// The app.
             component: ComponentId,
-            /// The document in Base64, of at most [`manifest::api::CONFIG_LIMIT`] bytes; absent: it has none any more.
+            /// Which of its documents.
+            which: Document,
+            /// It in Base64, of at most [`manifest::api::CONFIG_LIMIT`] bytes; absent: there is none any more.
             document: Option<String>,
         },
-        /// An app's configuration. Reply: [`Config`].
-        Config "config" {
+        /// A document of an app. Reply: [`Kept`].
+        Document "document" {
             /// The app.
             component: ComponentId,
+            /// Which of its documents.
+            which: Document,
         },
-        /// Forget the key of an app's storage and its configuration for good: what is in them can never be read again.
+        /// Forget the key of an app's storage and its documents for good: what is in them can never be read again.
         /// Reply: [`manifest::api::Done`], also where there was none.
         DropStorageKey "drop-storage-key" {
             /// The app.
@@ -106,10 +110,20 @@ pub struct StorageKey {
     pub identifier: [u8; 16],
 }
 
-/// Reply to [`Request::Config`].
+/// What is kept for an app beside its storage, encrypted like that and gone with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Document {
+    /// What its owner gives it to read.
+    Config,
+    /// Its certificates, as app-services writes them.
+    Certificates,
+}
+
+/// Reply to [`Request::Document`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct Kept {
     /// The document in Base64, if there is one.
     pub document: Option<String>,
 }

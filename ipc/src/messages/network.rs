@@ -1,6 +1,7 @@
 //! What network-manager answers.
 
 use super::requests;
+use manifest::names::ComponentId;
 use serde::{Deserialize, Serialize};
 
 requests! {
@@ -8,6 +9,15 @@ requests! {
     Request {
         /// Links and addresses. Reply: [`Links`].
         Links "links" {},
+        /// From app-services: the same for programs. Reply: [`manifest::services::Network`].
+        Status "status" {},
+        /// From app-services: set the clock for an app whose manifest allows it. Reply: [`manifest::api::Done`].
+        SetClock "set-clock" {
+            /// Milliseconds since 1970.
+            unix_ms: u64,
+            /// For whom; goes to the event log.
+            app: ComponentId,
+        },
     }
 }
 

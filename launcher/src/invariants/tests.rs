@@ -20,9 +20,15 @@ fn plan() -> Plan {
             processes: Processes::Fork,
             syscall_profiles: vec!["app".to_owned(), "fork".to_owned()],
             open_files: 64,
+            core_bytes: 0,
         },
         descriptors: vec![Image, Cgroup, Stdout, Stderr, StdoutRead, StderrRead, Notify],
     }
+}
+
+/// With apps that may be debugged: the laxer way.
+fn sort(plan: &Plan, descriptors: Vec<OwnedFd>) -> Result<Descriptors, Refusal> {
+    super::sort(plan, descriptors, Debug::Allowed)
 }
 
 fn open(path: &str, flags: OFlags) -> OwnedFd {
@@ -64,7 +70,7 @@ fn a_filter_without_the_mandatory_profile_or_with_one_for_daemons_is_refused() {
     };
     assert!(with(&[]).contains("`app` is missing"));
     assert!(with(&["fork"]).contains("`app` is missing"));
-    for name in ["daemon", "netlink", "common", "forbidden", "", "APP", "app\u{1b}[31m"] {
+    for name in ["daemon", "debug", "netlink", "common", "forbidden", "", "APP", "app\u{1b}[31m"] {
         let words = with(&["app", name]);
         assert!(words.contains("no system call profile for apps") && !words.contains('\u{1b}'), "{words}");
     }
@@ -89,6 +95,21 @@ fn descriptors_that_are_missing_double_or_too_many_are_refused() {
     let mut double = plan();
     double.descriptors[5] = PlanDescriptor::Stdout;
     assert!(refusal(sort(&double, descriptors())).contains("two descriptors are Stdout"));
+}
+
+#[test]
+fn a_debugger_is_refused_unless_the_image_lets_apps_be_debugged() {
+    let mut debugged = plan();
+    debugged.descriptors.push(PlanDescriptor::Debugger);
+    let with = |fd: OwnedFd, debug| {
+        let mut all = descriptors();
+        all.push(fd);
+        refusal(super::sort(&debugged, all, debug))
+    };
+    let socket = || OwnedFd::from(std::os::unix::net::UnixDatagram::unbound().unwrap());
+    assert!(with(socket(), Debug::Refused).contains("lets nobody debug apps"));
+    // What is wrong with it then is the next thing.
+    assert!(with(socket(), Debug::Allowed).contains("the control group"));
 }
 
 #[test]

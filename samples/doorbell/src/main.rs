@@ -16,19 +16,20 @@ mod series;
 
 use count::Count;
 use press::Debouncer;
-use sdk::{descriptors::Granted, gpio::InputLine, log, ready::Manager, signals::Termination, storage::Storage, wait};
+use sdk::{
+    descriptors::Granted,
+    gpio::{BATCH, InputLine},
+    log,
+    ready::Manager,
+    signals::Termination,
+    storage::Storage,
+    wait,
+};
 use series::Series;
 use std::{error::Error, process::ExitCode, time::Instant};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            let cause = e.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            log::error(format_args!("{e}{cause}"));
-            ExitCode::FAILURE
-        }
-    }
+    log::finish(run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
@@ -59,7 +60,7 @@ impl Doorbell {
             let longest = [self.manager.ping_interval(), self.series.time_left(Instant::now())].into_iter().flatten().min();
             let readable = wait::readable(&[termination, button], longest)?;
             if readable.contains(&BUTTON) {
-                for edge in button.edges()? {
+                for edge in button.edges(BATCH)? {
                     if debouncer.is_press(edge) {
                         self.ring();
                     }

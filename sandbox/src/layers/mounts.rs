@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     arms::layer,
-    policy::{self, Mount, Place, Policy, Proc, Use},
+    policy::{self, Mount, Place, Policy, Proc, Processes, Use},
 };
 use linux::mount::{self, Flags, MountError};
 use rustix::{
@@ -68,28 +68,41 @@ pub struct Mounts {
     pub proc: Option<OwnedFd>,
     /// Rules of the domain.
     pub rules: Vec<(OwnedFd, Access)>,
+    /// Where the program's core file comes to lie, if it may have one.
+    pub core_folder: Option<OwnedFd>,
+}
+
+/// Process id of a program in its namespace: the reaper comes first where there is one.
+pub fn process_id(processes: Processes) -> u32 {
+    if processes == Processes::Single { 1 } else { 2 }
 }
 
 /// Builds all mounts of a program, of those that the policy brings and takes from it, and of its own.
 pub fn build(policy: &mut Policy<'_>) -> Result<Mounts, RootError> {
-    let (root, user, temporary_bytes) = (policy.root, policy.user, policy.limits.temporary_bytes);
+    let (root, user, limits) = (policy.root, policy.user, policy.limits);
     let flags = mount::READ_ONLY | Flags::MOUNT_ATTR_NOSUID | Flags::MOUNT_ATTR_NODEV;
     layer!(MountFlags, mount::change(root, flags, Flags::empty())?);
     let proc = if policy.proc == Proc::None { None } else { Some(folder(root, "proc")?) };
-    let mut built = Mounts { attach: Vec::new(), proc, rules: Vec::new() };
-    let (mut sockets, mut paths) = (Vec::new(), Vec::new());
+    let mut built = Mounts { attach: Vec::new(), proc, rules: Vec::new(), core_folder: None };
+    let (mut inside_run, mut paths) = (Vec::new(), Vec::new());
     let mut covered: BTreeSet<String> = ["dev", "proc", "run", "tmp"].map(str::to_owned).into();
     for Mount { detached, place } in std::mem::take(&mut policy.mounts) {
         covered.insert(policy::top(&place.path()).to_owned());
         match place {
             Place::Data => built.add_data(root, detached, user)?,
-            Place::Socket(name) => sockets.push((name, detached)),
+            Place::Socket(name) => inside_run.push((name, detached, DATA_FLAGS | mount::READ_ONLY)),
+            Place::Tools => {
+                built.rule(detached.as_fd(), Access::ReadAndExecute)?;
+                inside_run.push((name(policy::TOOLS), detached, flags));
+            }
             Place::Path(path, usage) => paths.push((path, usage, detached)),
         }
     }
     built.add_devices(root, policy.devices)?;
-    built.add_temporary(root, "tmp", user, temporary_bytes, Vec::new())?;
-    built.add_temporary(root, "run", user, temporary_bytes, sockets)?;
+    built.add_temporary(root, "tmp", user, limits.temporary_bytes, Vec::new(), None)?;
+    let core = (limits.core_bytes > 0).then(|| process_id(policy.processes));
+    let run_bytes = limits.temporary_bytes + limits.core_bytes;
+    built.core_folder = built.add_temporary(root, "run", user, run_bytes, inside_run, core)?;
     built.add_root(root, &covered)?;
     built.add_paths(root, paths)?;
     Ok(built)
@@ -135,15 +148,16 @@ impl Mounts {
         Ok(())
     }
 
-    /// /tmp or /run: small, the user's own, gone with it.
+    /// /tmp or /run: small, the user's own, gone with it. Returns the folder for the core file of this process, if it gets one.
     fn add_temporary(
         &mut self,
         root: BorrowedFd<'_>,
         name: &str,
         user: u32,
         bytes: u64,
-        sockets: Vec<(String, OwnedFd)>,
-    ) -> Result<(), RootError> {
+        inside: Vec<(String, OwnedFd, Flags)>,
+        core: Option<u32>,
+    ) -> Result<Option<OwnedFd>, RootError> {
         let target = folder(root, name)?;
         let size = bytes.to_string();
         let temporary = mount::detached(
@@ -151,18 +165,19 @@ impl Mounts {
             &[("size", Some(&size)), ("nr_inodes", Some(TEMPORARY_FILES)), ("mode", Some("0755"))],
             layer!(MountFlags, DATA_FLAGS, else Flags::empty()),
         )?;
-        let mut inside = Vec::new();
-        for (name, socket) in sockets {
-            mount::change(socket.as_fd(), DATA_FLAGS | mount::READ_ONLY, Flags::empty())?;
-            let make = if is_folder(socket.as_fd(), &name)? { make_folder } else { make_file };
-            inside.push((socket, make(temporary.as_fd(), &name)?));
+        let mut attach = Vec::new();
+        for (name, mount, flags) in inside {
+            mount::change(mount.as_fd(), flags, Flags::empty())?;
+            let make = if is_folder(mount.as_fd(), &name)? { make_folder } else { make_file };
+            attach.push((mount, make(temporary.as_fd(), &name)?));
         }
-        let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
-        step("give away", name, rustix::fs::chownat(&temporary, "", Some(user), Some(group), AtFlags::EMPTY_PATH))?;
+        // Before it is given away: who starts programs need have no right to write everybody's folders.
+        let core = core.map(|process| core_folder(temporary.as_fd(), process, user)).transpose()?;
+        give(temporary.as_fd(), name, user)?;
         self.rule(temporary.as_fd(), Access::Write)?;
         self.attach.push((temporary, target));
-        self.attach.extend(inside);
-        Ok(())
+        self.attach.extend(attach);
+        Ok(core)
     }
 
     /// /data: what the program keeps.
@@ -211,6 +226,11 @@ impl Mounts {
     }
 }
 
+/// The last part of a path.
+fn name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
 /// A folder of the image that is mounted over. A link, or a folder on another mount, is refused.
 fn folder(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, RootError> {
     open(root, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)
@@ -228,7 +248,29 @@ pub(super) fn make_file(folder: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, R
     step("open", name, rustix::fs::openat(folder, name, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()))
 }
 
-/// An empty folder to mount over.
+/// The folder below /run that [`policy::CORE`] names for this process, the user's own.
+fn core_folder(run: BorrowedFd<'_>, process: u32, user: u32) -> Result<OwnedFd, RootError> {
+    let folders = make_folder(run, "core")?;
+    let own = make_folder(folders.as_fd(), &process.to_string())?;
+    // Whoever started the program looks for the file by its name, as nobody special.
+    step(
+        "set the mode of",
+        "core",
+        rustix::fs::chmodat(&folders, process.to_string(), Mode::from_raw_mode(0o711), AtFlags::empty()),
+    )?;
+    // From the inside out, for the same reason.
+    for folder in [&own, &folders] {
+        give(folder.as_fd(), "core", user)?;
+    }
+    Ok(own)
+}
+
+fn give(what: BorrowedFd<'_>, name: &str, user: u32) -> Result<(), RootError> {
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(user));
+    step("give away", name, rustix::fs::chownat(what, "", Some(user), Some(group), AtFlags::EMPTY_PATH))
+}
+
+/// An empty folder.
 fn make_folder(around: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, RootError> {
     step("make", name, rustix::fs::mkdirat(around, name, Mode::RWXU))?;
     folder(around, name)

@@ -3,7 +3,7 @@
 use sandbox::seccomp::{
     Architecture, Line, Profile,
     call::Call,
-    profiles::{self, app, daemon, reaper},
+    profiles::{self, app, daemon, reader, reaper},
     rule::{Check, When},
 };
 use seccompiler::{SeccompCmpArgLen, SeccompCmpOp};
@@ -56,16 +56,24 @@ pub fn holds(check: &Check, arguments: [u64; 6]) -> bool {
     }
 }
 
+/// The one filter that lets ptrace through.
+pub const DEBUGGED: &str = "app exec debug";
+
 /// The filters of this product by name: what plan.rs and confine_self.rs put together.
 pub fn filters() -> BTreeMap<String, Vec<&'static Profile>> {
-    let mut filters =
-        BTreeMap::from([("base".to_owned(), profiles::ALWAYS.to_vec()), ("reaper".to_owned(), vec![&reaper::REAPER])]);
-    let apps: [(&str, &[&'static Profile]); 7] = [
+    let mut filters = BTreeMap::from([
+        ("base".to_owned(), profiles::ALWAYS.to_vec()),
+        ("reaper".to_owned(), vec![&reaper::REAPER]),
+        ("reader".to_owned(), vec![&reader::READER]),
+    ]);
+    let apps: [(&str, &[&'static Profile]); 9] = [
         ("app single", &[&app::LISTEN]),
         ("app single gpio", &[&app::LISTEN, &app::GPIO]),
         ("app fork", &[&app::FORK, &app::LISTEN]),
         ("app fork gpio", &[&app::FORK, &app::LISTEN, &app::GPIO]),
+        ("app single peripherals", &[&app::LISTEN, &app::UART, &app::I2C, &app::SPI, &app::RTC, &app::WATCHDOG]),
         ("app exec", &[&app::FORK, &app::EXEC, &app::LISTEN]),
+        (DEBUGGED, &[&app::FORK, &app::EXEC, &app::DEBUG, &app::LISTEN]),
         ("app fork network", &[&app::FORK, &app::NETWORK]),
         ("app with everything", profiles::APPS),
     ];
@@ -90,7 +98,7 @@ pub fn daemons() -> BTreeMap<String, Vec<&'static Profile>> {
         assert!(sources.contains("confine_self("), "{crate_name} no longer confines itself");
         (crate_name.to_owned(), known.filter(is_named).collect())
     };
-    ["security-monitor", "app-manager", "network-manager", "app-services", "device-api", "boards/simulator"]
+    ["security-monitor", "app-manager", "network-manager", "app-services", "crash-reporter", "device-api", "boards/simulator"]
         .into_iter()
         .map(named)
         .collect()

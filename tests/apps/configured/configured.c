@@ -9,21 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The descriptor with this name (sd_listen_fds(3)), or -1. */
-static int granted(const char *wanted)
-{
-	const char *names = getenv("LISTEN_FDNAMES");
-	size_t length = strlen(wanted);
-
-	for (int fd = 3; names; fd++) {
-		const char *end = strchrnul(names, ':');
-
-		if ((size_t)(end - names) == length && !strncmp(names, wanted, length))
-			return fd;
-		names = *end ? end + 1 : NULL;
-	}
-	return -1;
-}
+#include "../granted.h"
 
 static void say(const char *what, int config)
 {

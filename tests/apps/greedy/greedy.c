@@ -7,7 +7,12 @@
  * disk          writes four megabytes to /data, and says in how many milliseconds they were on the disk.
  * lines         writes a hundred lines at once.
  * processor     computes in four processes, without end.
+ * processes     forks without end, in each process.
+ * fill          fills /data until it is refused, flushes it, and begins anew, without end.
+ * flood         writes lines without end.
+ * descriptors   opens pipes until it is refused, and begins anew, without end.
  * idle          says a line that looks like another one, and waits. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -84,6 +89,48 @@ static _Noreturn void take_processor(void)
 		;
 }
 
+static _Noreturn void take_processes(void)
+{
+	pid_t first = getpid();
+	for (int told = 0;;)
+		if (fork() < 0 && getpid() == first && !told++)
+			printf("no process more: %s\n", strerror(errno));
+}
+
+static _Noreturn void fill_disk(void)
+{
+	static char piece[1 << 16];
+	memset(piece, 'x', sizeof piece);
+	for (unsigned times = 1;; times++) {
+		int file = open("/data/file", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		if (file < 0)
+			fail("open");
+		while (write(file, piece, sizeof piece) > 0)
+			;
+		fsync(file);
+		close(file);
+		printf("filled %u times\n", times);
+	}
+}
+
+static _Noreturn void flood_log(void)
+{
+	for (unsigned long line = 0;; line++)
+		printf("line %lu of a flood\n", line);
+}
+
+static _Noreturn void take_descriptors(void)
+{
+	for (unsigned times = 1;; times++) {
+		int ends[2], last = 2;
+		while (pipe2(ends, O_CLOEXEC) == 0)
+			last = ends[1];
+		if (times % 1000 == 1)
+			printf("refused after descriptor %d: %s\n", last, strerror(errno));
+		close_range(3, ~0u, 0);
+	}
+}
+
 static void take_network(void)
 {
 	if (socket(AF_INET, SOCK_STREAM, 0) < 0)
@@ -116,6 +163,14 @@ int main(int count, char **arguments)
 		take_lines();
 	if (strcmp(what, "processor") == 0)
 		take_processor();
+	if (strcmp(what, "processes") == 0)
+		take_processes();
+	if (strcmp(what, "fill") == 0)
+		fill_disk();
+	if (strcmp(what, "flood") == 0)
+		flood_log();
+	if (strcmp(what, "descriptors") == 0)
+		take_descriptors();
 	if (strcmp(what, "network") == 0)
 		take_network();
 	if (strcmp(what, "calls") == 0)

@@ -5,6 +5,9 @@
  * once:{"…":{}}    the same, but only at the app's first start: a file in /data remembers it.
  * always:{"…":{}}  the same four times a second without end; says "lost" when the connection broke and "back" with the first
  *                  reply on a new one.
+ * updates:TEXT     asks which updates are coming, again and again with what it saw last, until TEXT is in a reply; prints each.
+ * sleep:SECONDS    does nothing for so long.
+ * env:NAME         prints an environment variable.
  * say:TEXT         sends TEXT to the peer.
  * hear             prints what the peer said.
  * touch:KIB        writes to so much memory, and gives it back.
@@ -91,6 +94,22 @@ static _Noreturn void ask_always(const char *request)
 	}
 }
 
+static void ask_updates(const char *text)
+{
+	static unsigned long long seen;
+	char request[64], reply[16385] = "";
+	do {
+		snprintf(request, sizeof request, "{\"updates\":{\"seen\":%llu}}", seen);
+		if (!ask(request, reply, sizeof reply)) {
+			usleep(250000);
+			continue;
+		}
+		printf("updates -> %s\n", reply);
+		const char *serial = strstr(reply, "\"serial\":");
+		seen = serial ? strtoull(serial + 9, NULL, 10) : 0;
+	} while (!strstr(reply, text));
+}
+
 static void ask_once(const char *request)
 {
 	int mark = open("/data/asked", O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -164,6 +183,12 @@ int main(int count, char **arguments)
 			ask_once(rest);
 		else if ((rest = after(step, "always:")))
 			ask_always(rest);
+		else if ((rest = after(step, "updates:")))
+			ask_updates(rest);
+		else if ((rest = after(step, "sleep:")))
+			sleep(strtoul(rest, NULL, 10));
+		else if ((rest = after(step, "env:")))
+			printf("%s=%s\n", rest, getenv(rest) ? getenv(rest) : "");
 		else if ((rest = after(step, "say:")))
 			printf("said %zd bytes\n", send(peer, rest, strlen(rest), MSG_NOSIGNAL));
 		else if ((rest = after(step, "touch:")))

@@ -1,7 +1,7 @@
 /* The smallest app there can be, without any library: many of it fit on one device. Does what its argument says, then waits
  * for SIGTERM and ends with status 0.
  *
- * ready         says READY=1.
+ * ready         says READY=1, and its version as its status.
  * mute          says nothing.
  * crash         ends with status 1 at once.
  * silent        says READY=1, and WATCHDOG=1 once: then it is late. */
@@ -28,22 +28,38 @@ static long call(long number, long a, long b, long c, long d, long e, long f)
 	return number;
 }
 
-static long length(const char *text)
+/* The value of an environment variable whose name is given with its equals sign; empty if there is none. */
+static const char *variable(const char *const *environment, const char *name)
 {
-	long count = 0;
-	while (text[count])
-		count++;
-	return count;
+	for (; *environment; environment++) {
+		long at = 0;
+		while (name[at] && (*environment)[at] == name[at])
+			at++;
+		if (!name[at])
+			return *environment + at;
+	}
+	return "";
 }
 
-static void say(const char *text)
+static long append(char *text, long at, const char *more, long limit)
+{
+	for (; *more && at < limit; more++)
+		text[at++] = *more;
+	return at;
+}
+
+/* Says something to the socket that NOTIFY_SOCKET names. */
+static void say(const char *const *environment, const char *text, const char *more)
 {
 	struct {
 		unsigned short family;
-		char path[12];
-	} address = { AF_UNIX, "/run/notify" };
+		char path[108];
+	} address = { .family = AF_UNIX };
+	char message[128];
+	long size = append(message, append(message, 0, text, sizeof message), more, sizeof message);
+	long end = append(address.path, 0, variable(environment, "NOTIFY_SOCKET="), sizeof address.path - 1);
 	long socket = call(SYS_socket, AF_UNIX, SOCK_DGRAM, 0, 0, 0, 0);
-	call(SYS_sendto, socket, (long)text, length(text), 0, (long)&address, sizeof address);
+	call(SYS_sendto, socket, (long)message, size, 0, (long)&address, sizeof address.family + end + 1);
 }
 
 static _Noreturn void leave(int status)
@@ -55,6 +71,7 @@ static _Noreturn void leave(int status)
 __attribute__((used)) static _Noreturn void run(long *stack)
 {
 	const char *what = stack[0] > 1 ? (const char *)stack[2] : "ready";
+	const char *const *environment = (const char *const *)(stack + stack[0] + 2);
 	/* Blocked, the signal waits even for the first process of a namespace. */
 	unsigned long mask = 1ul << (SIGTERM - 1);
 	call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&mask, 0, sizeof mask, 0, 0);
@@ -62,7 +79,7 @@ __attribute__((used)) static _Noreturn void run(long *stack)
 	if (what[0] == 'c')
 		leave(1);
 	if (what[0] == 'r' || what[0] == 's')
-		say("READY=1\nWATCHDOG=1");
+		say(environment, "READY=1\nWATCHDOG=1\nSTATUS=version ", variable(environment, "VERSION="));
 	while (call(SYS_rt_sigtimedwait, (long)&mask, 0, 0, sizeof mask, 0, 0) < 0)
 		;
 	leave(0);

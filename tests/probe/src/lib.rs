@@ -96,6 +96,32 @@ pub enum Request {
         /// A path in it.
         path: String,
     },
+    /// Does one thing, then asks a service again and again until its answer holds some words. Answer: [`Answer::Took`].
+    Until {
+        /// What is done first.
+        first: Box<Request>,
+        /// The service.
+        service: String,
+        /// The packet.
+        packet: String,
+        /// The words.
+        words: String,
+    },
+    /// Copies a file and flushes the copy. Answer: [`Answer::Took`].
+    Copy {
+        /// Which.
+        from: String,
+        /// Where to; what is there is replaced.
+        to: String,
+    },
+    /// Starts a program as the probe's child, confined by nothing, until it says READY=1; then kills it. Answer:
+    /// [`Answer::Took`].
+    Start {
+        /// Which.
+        program: String,
+        /// Its argument.
+        argument: String,
+    },
 }
 
 /// What the probe answers.
@@ -119,6 +145,8 @@ pub enum Answer {
         /// Files that can still be made.
         files: u64,
     },
+    /// Done, after so many microseconds.
+    Took(u64),
     /// It could not be done: the number of the error and the words.
     Failed {
         /// `errno`, 0 if there is none.

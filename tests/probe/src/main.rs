@@ -5,12 +5,13 @@
 //!
 //! - [`port`]: lines over the port.
 //! - [`look`]: requests that only look: files, folders, processes, sysctls.
-//! - [`act`]: requests that change or break something.
+//! - [`act`]: requests that change or break something. [`clock`]: requests that are timed.
 //!
 //! What it trusts: whoever holds the host's side of the port. It has every right on the device; that is its use.
 #![forbid(unsafe_code)]
 
 mod act;
+mod clock;
 mod look;
 mod port;
 mod stop;
@@ -70,6 +71,9 @@ fn answer(request: &Request, stop: &stop::Stop) -> Answer {
             rustix::fs::sync();
             Ok(Answer::Done)
         }
+        Request::Until { first, service, packet, words } => clock::until(|| answer(first, stop), service, packet, words),
+        Request::Copy { from, to } => clock::copy(from, to),
+        Request::Start { program, argument } => clock::start(program, argument),
         Request::Free { path } => look::free(path).map(|(bytes, files)| Answer::Free { bytes, files }),
     };
     result.unwrap_or_else(|e: io::Error| Answer::Failed { errno: e.raw_os_error().unwrap_or(0), words: e.to_string() })

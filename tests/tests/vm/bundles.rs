@@ -251,7 +251,7 @@ fn an_image_with_a_file_of_holes_larger_than_the_device_is_harmless() -> Result<
         device.install(parts.bundle()?)?;
         device.wait_log(HOSTILE, "hostile is done")?;
         device.client().remove(&harness::device::component(HOSTILE)?)?;
-        for service in device.services()? {
+        for service in device.started_services()? {
             ensure!(service.generation == 1, "{} was restarted: {:?}", service.name, service.last_exit);
         }
         Ok(())

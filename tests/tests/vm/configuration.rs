@@ -25,6 +25,12 @@ fn an_app_is_given_a_configuration_that_it_alone_can_read_and_is_told_of_a_chang
         ensure!(device.client().set_config(&id, secret.into())?.size == Some(21));
         device.wait_log(CONFIGURED, &format!("goes on with: {secret}."))?;
         ensure!(device.app(CONFIGURED)?.generation == generation, "it was started again");
+        // The same once more is no change, and nobody is told.
+        ensure!(device.client().set_config(&id, secret.into())?.size == Some(21));
+        device.client().set_config(&id, b"first".to_vec())?;
+        device.wait_log(CONFIGURED, "goes on with: first.")?;
+        let told = device.app_log(CONFIGURED)?.iter().filter(|line| line.text.starts_with("goes on with: ")).count();
+        ensure!(told == 2, "it was told {told} times of two changes");
 
         // An app-manager of another day cannot write what the app reads: the app is started again.
         let manager = machine.inside().daemon("app-manager")?;
@@ -38,6 +44,10 @@ fn an_app_is_given_a_configuration_that_it_alone_can_read_and_is_told_of_a_chang
         device.install(programs::configured("restart", 2)?.bundle()?)?;
         device.client().set_config(&id, b"third".to_vec())?;
         device.wait_log(CONFIGURED, "begins with: third.")?;
+        let before = device.app(CONFIGURED)?;
+        device.client().set_config(&id, b"third".to_vec())?;
+        let after = device.app(CONFIGURED)?;
+        ensure!((before.state, before.pid) == (after.state, after.pid), "before {before:?}, after {after:?}");
         machine.reboot()?;
         let device = machine.device()?;
         ensure!(device.client().config(&id)?.size == Some(5), "the reboot took it away");

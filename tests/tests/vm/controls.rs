@@ -4,42 +4,28 @@ use anyhow::{Context, Result, ensure};
 use harness::{
     image,
     machine::{Options, run},
+    programs,
     workspace::top,
 };
-use image_builder::{BuildOptions, Output, Silent};
-use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command};
-
-use harness::programs;
-
-/// The test image's description with some fields changed, in a file of its own.
-fn description(folder: &Path, of: &str, change: impl FnOnce(&mut Value)) -> Result<std::path::PathBuf> {
-    let text = fs::read(top().join("boards/images").join(of))?;
-    let mut description: Value = serde_json::from_slice(&text)?;
-    change(&mut description);
-    let path = folder.join("changed.json");
-    fs::write(&path, serde_json::to_vec_pretty(&description)?)?;
-    Ok(path)
-}
+use serde_json::json;
+use std::{fs, process::Command};
 
 #[test]
 fn daemons_built_without_confinement_can_do_what_the_test_of_confinement_forbids() -> Result<()> {
     let work = tempfile::tempdir()?;
-    let options = BuildOptions {
-        workspace: top(),
-        description: description(work.path(), "qemu-test.json", |d| d["confined"] = json!(false))?,
-        keys: image::keys_folder(),
-        output: work.path().join("image"),
-        kernel_source: None,
-        build_time: None,
-        jobs: None,
-    };
-    let built = image_builder::build(&options, &mut Silent)?;
-    let mut machine = Options::test_image()?;
-    machine.image = Output::new(built.output.folder());
-    run("unconfined", machine, |machine| {
+    let image = image::variant(work.path(), "qemu-test.json", |d| d["confined"] = json!(false))?;
+    run("unconfined", Options { image, ..Options::test_image()? }, |machine| {
         let device = machine.device()?;
-        for daemon in ["security-monitor", "app-manager", "network-manager", "app-services", "device-api", "board-simulator"] {
+        device.client().crashes()?;
+        for daemon in [
+            "crash-reporter",
+            "security-monitor",
+            "app-manager",
+            "network-manager",
+            "app-services",
+            "device-api",
+            "board-simulator",
+        ] {
             let line = device.confinement_probe(daemon)?;
             for act in ["open POSSIBLE", "connect POSSIBLE", "exec POSSIBLE"] {
                 ensure!(line.contains(act), "{daemon}, built without confinement: {line}");
@@ -84,7 +70,7 @@ fn the_run_command_fails_when_the_bundle_is_unsigned() -> Result<()> {
 #[test]
 fn the_run_command_fails_when_the_board_has_no_button() -> Result<()> {
     let work = tempfile::tempdir()?;
-    let path = description(work.path(), "qemu.json", |d| d["board"] = json!("qemu-q35-without-button"))?;
+    let path = image::changed(work.path(), "qemu.json", |d| d["board"] = json!("qemu-q35-without-button"))?;
     let (good, words) = run_script(&["--description", &path.display().to_string()])?;
     ensure!(!good && words.contains("DOORBELL_BUTTON"), "{words}");
     Ok(())
@@ -93,7 +79,7 @@ fn the_run_command_fails_when_the_board_has_no_button() -> Result<()> {
 #[test]
 fn the_run_command_fails_when_the_monitor_is_absent() -> Result<()> {
     let work = tempfile::tempdir()?;
-    let path = description(work.path(), "qemu.json", |d| {
+    let path = image::changed(work.path(), "qemu.json", |d| {
         if let Some(services) = d["services"].as_array_mut() {
             services.retain(|service| service != "security-monitor");
         }

@@ -87,7 +87,7 @@ fn no_program_of_an_image_can_leave_a_layer_out() -> Result<()> {
 /// The device answers, and no daemon of it has ended.
 pub fn is_well(device: &Device) -> Result<()> {
     device.client().device()?;
-    let services = device.services()?;
+    let services = device.started_services()?;
     ensure!(services.iter().all(|service| service.last_exit.is_none()), "{services:?}");
     Ok(())
 }

@@ -1,24 +1,24 @@
-//! An app that takes what it can get of one thing: what the device and the others still have, and what is told of it.
+//! An app that takes what it can get of one thing, and apps that together take all: what the device and the others still have,
+//! and what is told of it.
 
 use anyhow::{Context, Result, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use harness::{
-    device::{APP, component},
+    bench::Series,
+    console::OUT_OF_MEMORY,
+    device::{APP, DOORBELL, Device, component},
+    inside::Inside,
     machine::{Options, run},
-    programs::{greedy, greedy_id},
+    programs::{self, greedy, greedy_id, greedy_with},
     wait::wait_until,
 };
 use manifest::api::{AppState, EventKind};
+use serde_json::json;
+use std::{thread::sleep, time::Duration};
 
 #[test]
 fn an_app_that_takes_too_much_memory_is_killed_and_event_and_status_say_why() -> Result<()> {
-    let options = Options::test_image()?.expecting(&[
-        "oom",
-        "Out of memory",
-        "out of memory",
-        "Call Trace",
-        "z_erofs_read_folio: read error",
-    ]);
-    run("greedy-memory", options, |machine| {
+    run("greedy-memory", Options::test_image()?.expecting(&OUT_OF_MEMORY), |machine| {
         let device = machine.device()?;
         let id = greedy_id(1);
         device.install(greedy(1, &["memory"], 0)?.bundle()?)?;
@@ -30,7 +30,7 @@ fn an_app_that_takes_too_much_memory_is_killed_and_event_and_status_say_why() ->
         let event = device.wait_event(EventKind::OomKill, &id)?;
         ensure!(event.detail.contains("killed for want of memory"), "{event:?}");
         device.wait_log(&id, words)?;
-        for service in device.services()? {
+        for service in device.started_services()? {
             ensure!(service.generation == 1, "{} was restarted: {:?}", service.name, service.last_exit);
         }
         Ok(())
@@ -79,4 +79,90 @@ fn no_app_is_started_while_the_lowest_page_could_be_mapped() -> Result<()> {
         device.wait_app(&id, AppState::Running)?;
         Ok(())
     })
+}
+
+/// What greedy apps take, and what each says once it has it.
+const GREEDS: [(&str, &str); 6] = [
+    ("processes", "no process more"),
+    ("memory", "more memory than its limit"),
+    ("fill", "filled 1 times"),
+    ("flood", "of a flood"),
+    ("descriptors", "refused after descriptor"),
+    ("processor", ""),
+];
+/// Presses of which the middle response counts.
+const PRESSES: u32 = 21;
+/// How much longer an answer may take beside the six. The goal is 2; SPECIFICATION.md has what was measured.
+const SLOWER: u64 = 5;
+/// Contacts that bounced longer ago than this are still: the doorbell waits for 5 ms.
+const STILL: Duration = Duration::from_millis(50);
+
+#[test]
+fn beside_six_greedy_apps_another_one_and_the_device_still_answer() -> Result<()> {
+    run("greedy-all", Options::test_image()?.expecting(&OUT_OF_MEMORY), |machine| {
+        let device = machine.device()?;
+        device.install(programs::doorbell(1)?.bundle()?)?;
+        device.wait_app(DOORBELL, AppState::Ready)?;
+        let mut button = Button::find(machine.inside())?;
+        let quiet = button.responses()?;
+        install_greedy(&device)?;
+        let beside = button.responses()?;
+        println!("press to answer, us: {quiet} on a quiet device, {beside} beside six greedy apps");
+        ensure!(beside.median() <= SLOWER * quiet.median(), "{quiet} us on a quiet device, {beside} us beside six greedy apps");
+        machine.device()?.client().device()?;
+        for service in machine.device()?.started_services()? {
+            ensure!(service.generation == 1, "{} was restarted: {:?}", service.name, service.last_exit);
+        }
+        Ok(())
+    })
+}
+
+/// Installs the six, each with more of everything than the others leave, and waits until each has what it takes.
+fn install_greedy(device: &Device) -> Result<()> {
+    let generous = json!({
+        "Memory": "48MiB", "Pids": 64, "CpuPercent": 6400, "Restart": "always",
+        "BackOff": { "First": "100ms", "Most": "100ms", "GiveUpAfter": 1_000_000 },
+    });
+    for (number, (what, _)) in (1..).zip(GREEDS) {
+        device.install(greedy_with(number, &[what], 32 << 10, &generous)?.bundle()?)?;
+    }
+    for (number, (_, words)) in (1..).zip(GREEDS) {
+        device.wait_log(&greedy_id(number), words)?;
+    }
+    Ok(())
+}
+
+/// The doorbell's button, pressed inside the device.
+struct Button {
+    inside: Inside,
+    /// The simulator's file of the line.
+    pull: String,
+    presses: u32,
+}
+
+impl Button {
+    fn find(inside: Inside) -> Result<Self> {
+        let chip = "/sys/kernel/config/gpio-sim/board";
+        let (device, name) = (inside.text(&format!("{chip}/dev_name"))?, inside.text(&format!("{chip}/bank0/chip_name"))?);
+        let pull = format!("/sys/devices/platform/{}/{}/sim_gpio3/pull", device.trim(), name.trim());
+        Ok(Self { inside, pull, presses: 0 })
+    }
+
+    /// Microseconds from a press to the status that tells of it: the app has counted it on its storage by then.
+    fn responses(&mut self) -> Result<Series> {
+        let mut responses = Series::default();
+        for _ in 0..PRESSES {
+            responses.push(u64::try_from(self.press()?.as_micros())?);
+            self.inside.write(&self.pull, b"pull-down")?;
+            sleep(STILL);
+        }
+        Ok(responses)
+    }
+
+    fn press(&mut self) -> Result<Duration> {
+        self.presses += 1;
+        let press = probe::Request::Write { path: self.pull.clone(), bytes: STANDARD.encode("pull-up"), create: false };
+        let told = format!(r#""status":"{} press"#, self.presses);
+        self.inside.until(press, "app-manager", &json!({ "status": { "component": DOORBELL } }), &told)
+    }
 }

@@ -7,6 +7,7 @@ use harness::{
     inside::{Inside, KILL},
     machine::{Machine, Options, run},
     programs::{small, small_id},
+    random::Random,
     wait::wait_for,
 };
 use manifest::api::{AppState, AppStatus};
@@ -48,7 +49,7 @@ fn fifty_apps_killed_updated_and_removed_at_random_leave_nothing_behind() -> Res
         inside.sync()?;
         let free = inside.free("/data")?;
         let began = Instant::now();
-        let mut fleet = Fleet { machine, versions: vec![1; APPS as usize], random: 0x5eed, deaths: BTreeMap::new() };
+        let mut fleet = Fleet { machine, versions: vec![1; APPS as usize], random: Random::new(0x5eed), deaths: BTreeMap::new() };
         for app in 0..APPS {
             fleet.install(app)?;
         }
@@ -99,7 +100,7 @@ fn fifty_apps_killed_updated_and_removed_at_random_leave_nothing_behind() -> Res
 struct Fleet<'a> {
     machine: &'a Machine,
     versions: Vec<u64>,
-    random: u64,
+    random: Random,
     /// When a daemon was killed last.
     deaths: BTreeMap<&'static str, Instant>,
 }
@@ -107,9 +108,9 @@ struct Fleet<'a> {
 impl Fleet<'_> {
     /// One thing that happens to one app or daemon.
     fn turn(&mut self, cycle: u32) -> Result<()> {
-        let app = u32::try_from(self.random() % u64::from(APPS))?;
+        let app = u32::try_from(self.random.number() % u64::from(APPS))?;
         let id = small_id(app);
-        match (cycle % 25, self.random() % 10) {
+        match (cycle % 25, self.random.number() % 10) {
             (24, n) => self.kill_daemon(if n % 2 == 0 { "app-manager" } else { "launcher" }),
             (_, 0..4) => {
                 let status = self.patiently(|device| device.app(&id))?;
@@ -180,14 +181,6 @@ impl Fleet<'_> {
     /// While a daemon starts again, the device says so, and whoever asks asks again.
     fn patiently<T>(&self, ask: impl Fn(&Device) -> Result<T>) -> Result<T> {
         wait_for("an answer", ALL, || ask(&self.machine.device()?).map(Some))
-    }
-
-    /// xorshift64: the same in each run.
-    fn random(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random
     }
 }
 

@@ -5,15 +5,15 @@ use harness::{
     device::{APP, Device, component},
     inside::KILL,
     machine::{Options, run},
-    programs::{asking, asking_id},
+    programs::{asking, asking_id, asking_with},
     wait::wait_until,
 };
 use manifest::{
     api::{AppState, EventKind},
-    services::{Memory, Reply},
+    services::{CERTIFICATES_LIMIT, Certificate, Certificates, Memory, Network, Reply},
 };
 use serde_json::json;
-use std::time::Duration;
+use std::{fs, process::Command, time::Duration};
 
 const MEMORY: &str = r#"{"memory":{}}"#;
 const AGAIN: Duration = Duration::from_secs(40);
@@ -131,7 +131,7 @@ fn a_flood_of_garbage_on_one_apps_socket_hurts_nobody_else() -> Result<()> {
         device.wait_log(&asking_id(2), "all was asked")?;
         let answered = replies(&device, &asking_id(2), MEMORY)?;
         ensure!(answered.len() == 40 && answered.iter().all(|text| text.starts_with(r#"{"ok""#)), "{answered:?}");
-        for service in device.services()? {
+        for service in device.started_services()? {
             ensure!(service.generation == 1, "{} was restarted: {:?}", service.name, service.last_exit);
         }
         let told = device.events()?.iter().filter(|e| e.kind == EventKind::MalformedPacket && e.subject == asking_id(1)).count();
@@ -168,5 +168,115 @@ fn apps_connect_again_after_app_services_or_app_manager_died() -> Result<()> {
         let after = device.app(&id)?;
         ensure!((after.pid, after.generation) == (before.pid, before.generation), "before {before:?}, after {after:?}");
         after.pid.context("it does not run").map(drop)
+    })
+}
+
+/// A certificate with its key in PEM, as openssl(1) makes it.
+fn certificate() -> Result<(String, String)> {
+    let folder = tempfile::tempdir()?;
+    let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    let output = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+        .args(["-subj", "/O=Example/CN=doorbell", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .context("cannot run openssl")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok((fs::read_to_string(certificate)?, fs::read_to_string(key)?))
+}
+
+#[test]
+fn an_apps_certificates_outlive_a_reboot_are_nobody_elses_and_go_with_the_app() -> Result<()> {
+    const LIST: &str = r#"{"certificates":{}}"#;
+    const GET: &str = r#"{"certificate":{"name":"client"}}"#;
+    run("services-certificates", Options::test_image()?, |machine| {
+        let (id, other) = (asking_id(1), asking_id(2));
+        let (pem, key) = certificate()?;
+        let put = json!({ "put-certificate": { "name": "client", "certificate": pem, "private_key": key } }).to_string();
+        let rights = json!({ "CertStore": true, "MutableStorage": { "SizeKB": 64 } });
+        let app =
+            asking(1, &rights, &[&format!("once:{put}"), r#"{"put-certificate":{"name":"x","certificate":"x"}}"#, LIST, GET])?;
+        let listed = |device: &Device, id: &str| -> Result<Certificates> {
+            match serde_json::from_str(replies(device, id, LIST)?.last().context("it was not listed")?)? {
+                Reply::Ok(list) => Ok(list),
+                Reply::Error(body) => anyhow::bail!("{body:?}"),
+            }
+        };
+        let device = machine.device()?;
+        device.install(app.bundle()?)?;
+        device.wait_log(&id, "all was asked")?;
+        let list = listed(&device, &id)?;
+        ensure!(list.certificates.len() == 1 && list.limit_bytes == CERTIFICATES_LIMIT, "{list:?}");
+        ensure!(list.certificates[0].subject == "CN=doorbell,O=Example" && list.certificates[0].has_key, "{list:?}");
+        let refused = replies(&device, &id, r#"{"put-certificate":{"name":"x","certificate":"x"}}"#)?;
+        ensure!(refused.iter().all(|reply| reply.contains("bad-input")), "{refused:?}");
+
+        // Another app has a store of its own; one without the right has none, and learns the line.
+        device.install(asking(2, &json!({ "CertStore": true }), &[LIST, GET])?.bundle()?)?;
+        device.wait_log(&other, "all was asked")?;
+        ensure!(listed(&device, &other)?.certificates.is_empty());
+        ensure!(replies(&device, &other, GET)?.iter().all(|reply| reply.contains("not-found")));
+        device.install(asking(3, &json!({ "HeapMemStats": true }), &[LIST])?.bundle()?)?;
+        device.wait_log(&asking_id(3), "all was asked")?;
+        ensure!(replies(&device, &asking_id(3), LIST)?.iter().all(|reply| reply.contains(r#"\"CertStore\": true"#)));
+
+        machine.reboot()?;
+        let device = machine.device()?;
+        device.wait_log(&id, "asked before")?;
+        wait_until("the certificate to be there again", APP, || Ok(replies(&device, &id, GET)?.len() == 2))?;
+        let got: Reply<Certificate> = serde_json::from_str(&replies(&device, &id, GET)?[1])?;
+        ensure!(got == Reply::Ok(Certificate { certificate: pem.clone(), private_key: Some(key.clone()) }), "{got:?}");
+
+        device.client().remove(&component(&id)?)?;
+        ensure!(machine.inside().stat(&format!("/data/config/{id}"))?.is_none(), "its documents are left");
+        device.install(asking(1, &rights, &[LIST])?.bundle()?)?;
+        device.wait_log(&id, "all was asked")?;
+        ensure!(listed(&device, &id)?.certificates.is_empty(), "a new app has the certificates of the one before");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_app_with_the_right_sets_clock_and_time_zone_within_reason_and_reads_the_links() -> Result<()> {
+    const LATER: u64 = 1_900_000_000;
+    run("services-clock", Options::test_image()?, |machine| {
+        let device = machine.device()?;
+        let (id, other) = (asking_id(1), asking_id(2));
+        let (set, wrong) = (format!(r#"{{"set-clock":{{"unix_ms":{LATER}250}}}}"#), r#"{"set-clock":{"unix_ms":86400000}}"#);
+        let network = r#"{"network":{}}"#;
+        let zone = |zone: &str| format!(r#"{{"set-time-zone":{{"zone":"{zone}"}}}}"#);
+        let (berlin, nowhere) = (zone("CET-1CEST,M3.5.0,M10.5.0/3"), zone("../../etc/passwd"));
+        let holdfast = json!({ "NetworkStatus": true });
+        let app = asking_with(1, &json!({ "SystemTime": true }), &holdfast, &[wrong, &set, network, &nowhere, &berlin])?;
+        device.install(app.bundle()?)?;
+        device.wait_log(&id, "all was asked")?;
+        ensure!(replies(&device, &id, &set)? == [r#"{"ok":{}}"#], "{:?}", replies(&device, &id, &set)?);
+        let refused = replies(&device, &id, wrong)?;
+        ensure!(refused.iter().all(|reply| reply.contains("no time at which this image can run")), "{refused:?}");
+        device.wait_event(EventKind::ClockSet, &id)?;
+        let log = device.app_log(&id)?;
+        ensure!(log.iter().any(|line| line.time_ms / 1000 >= LATER), "the device's clock did not move: {log:?}");
+        let status: Reply<Network> = serde_json::from_str(replies(&device, &id, network)?.last().context("no links were told")?)?;
+        let Reply::Ok(status) = status else { anyhow::bail!("{status:?}") };
+        let [link] = &status.links[..] else { anyhow::bail!("{status:?}") };
+        ensure!(link.up && link.carrier && link.default_route && !link.addresses.is_empty(), "{link:?}");
+
+        ensure!(replies(&device, &id, &nowhere)?.iter().all(|reply| reply.contains("bad-input")));
+        ensure!(replies(&device, &id, &berlin)? == [r#"{"ok":{}}"#], "{:?}", replies(&device, &id, &berlin)?);
+
+        // Without the lines of the manifest neither; but every app that is started gets the time zone.
+        device.install(asking(2, &json!({ "HeapMemStats": true }), &["env:TZ", &set, &berlin, network])?.bundle()?)?;
+        device.wait_log(&other, "all was asked")?;
+        device.wait_log(&other, "TZ=CET-1CEST,M3.5.0,M10.5.0/3")?;
+        ensure!(replies(&device, &other, &berlin)?.iter().all(|reply| reply.contains(r#"\"SystemTime\": true"#)));
+        ensure!(replies(&device, &other, &set)?.iter().all(|reply| reply.contains(r#"\"SystemTime\": true"#)));
+        ensure!(replies(&device, &other, network)?.iter().all(|reply| reply.contains(r#"\"NetworkStatus\": true"#)));
+
+        machine.reboot()?;
+        let device = machine.device()?;
+        let told = || Ok(device.app_log(&other)?.iter().filter(|line| line.text.starts_with("TZ=CET-1CEST")).count() == 2);
+        wait_until("the time zone to be there again", APP, told)
     })
 }

@@ -20,10 +20,18 @@ fn a_support_bundle_is_complete_and_holds_no_secret() -> Result<()> {
         device.wait_log(&id, "nobody else")?;
         let files = bundle(machine)?;
 
-        let mut expected: Vec<String> =
-            ["device.json", "boot-trace.json", "network.json", "events.json", "dmesg.txt", "services.json", "apps.json"]
-                .map(str::to_owned)
-                .to_vec();
+        let mut expected: Vec<String> = [
+            "device.json",
+            "boot-trace.json",
+            "network.json",
+            "events.json",
+            "dmesg.txt",
+            "services.json",
+            "apps.json",
+            "crashes.json",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         // The monitor's own log is the kernel's. No problems.txt: nothing is missing.
         let others = device.services()?.into_iter().map(|service| service.name).filter(|name| name.as_str() != MONITOR);
         expected.extend(others.map(|name| format!("services/{name}.log")));

@@ -1,15 +1,18 @@
-//! A new version that does not get ready, a downgrade on purpose, a watchdog that is late.
+//! A new version that does not get ready, two that come at once, a downgrade on purpose, a watchdog that is late.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use harness::{
     device::{APP, Device, component},
     machine::{Options, run},
     programs::{small, small_id},
     wait::wait_for,
 };
-use manifest::api::{AppState, AppStatus, ErrorClass, EventKind};
+use manifest::{
+    api::{AppState, AppStatus, Downgrade, ErrorClass, EventKind, When},
+    places,
+};
 use serde_json::json;
-use std::io::Cursor;
+use std::{io::Cursor, thread};
 
 /// Waits until the version is back that was there before `failed`.
 fn returned(device: &Device, id: &str, failed: u64, to: u64) -> Result<AppStatus> {
@@ -69,6 +72,45 @@ fn a_version_that_does_not_get_ready_gives_way_to_the_one_before_and_a_newer_one
 }
 
 #[test]
+fn of_two_installations_of_one_app_at_once_the_newest_that_was_taken_stays_whole() -> Result<()> {
+    run("update-twice", Options::test_image()?, |machine| {
+        let (device, id) = (machine.device()?, small_id(1));
+        let devices = [machine.device()?, machine.device()?];
+        for versions in [[1, 2], [3, 4], [5, 6], [7, 8], [9, 9]] {
+            let newest = at_once(&devices, versions)?;
+            let app = device.wait_app(&id, AppState::Ready)?;
+            ensure!(app.version == newest && app.failed_update.is_none(), "{newest} was taken: {app:?}");
+            ensure!(app.status == Some(format!("version {newest}")), "{app:?}");
+        }
+        let folder = format!("{}/{id}", places::APPS);
+        let left: Vec<String> = machine.inside().list(&folder)?.into_iter().map(|entry| entry.name).collect();
+        ensure!(left == ["current", "previous"], "{left:?}");
+        Ok(())
+    })
+}
+
+/// Installs two versions of the small app at the same time; returns the newest that the device took. It takes one at least, and may
+/// tell the other to wait, or that it is older by now.
+fn at_once(devices: &[Device; 2], versions: [u64; 2]) -> Result<u64> {
+    let mut bundles = Vec::new();
+    for version in versions {
+        bundles.push(small(1, version, "ready", &json!({}))?.bundle()?);
+    }
+    let results = thread::scope(|scope| {
+        let asked: Vec<_> =
+            devices.iter().zip(bundles).map(|(device, bundle)| scope.spawn(|| device.try_install(bundle))).collect();
+        asked
+            .into_iter()
+            .map(|asked| asked.join().map_err(|_| anyhow!("a request ended in a panic"))?)
+            .collect::<Result<Vec<_>>>()
+    })?;
+    let others = results.iter().filter_map(|result| result.as_ref().err());
+    ensure!(others.clone().all(|refusal| refusal.class == ErrorClass::Conflict), "{:?}", others.collect::<Vec<_>>());
+    let taken = versions.into_iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(version, _)| version).max();
+    taken.context("the device took neither")
+}
+
+#[test]
 fn an_older_version_is_installed_on_purpose_where_the_image_lets_the_role() -> Result<()> {
     run("downgrade", Options::test_image()?, |machine| {
         let (device, id) = (machine.device()?, small_id(1));
@@ -79,7 +121,13 @@ fn an_older_version_is_installed_on_purpose_where_the_image_lets_the_role() -> R
         let old = small(1, 1, "ready", &json!({}))?.bundle()?;
         let refusal = device.try_install(old.clone())?.err().context("version 1 replaced version 3 silently")?;
         ensure!(refusal.class == ErrorClass::Conflict && refusal.hint.is_some_and(|h| h.contains("--allow-downgrade")));
-        let installed = device.client().install_older(Cursor::new(old.clone()), old.len() as u64, |_| {})?;
+        let installed = device.client().install_with(
+            Downgrade::Allowed,
+            When::Convenient,
+            Cursor::new(old.clone()),
+            old.len() as u64,
+            |_| {},
+        )?;
         ensure!(installed.replaced == Some(3), "{installed:?}");
         let app = device.wait_app(&id, AppState::Ready)?;
         ensure!(app.version == 1, "{app:?}");

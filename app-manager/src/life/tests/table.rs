@@ -31,6 +31,7 @@ pub const RULES: Rules = Rules {
     grace: Duration::from_secs(2),
     ready_timeout: Some(Duration::from_secs(10)),
     watchdog: Some(Duration::from_secs(30)),
+    proves: true,
 };
 const QUIET: Rules = Rules { ready_timeout: None, watchdog: None, ..RULES };
 const ON_FAILURE: Rules = Rules { restart: Restart::OnFailure, ..RULES };

@@ -53,6 +53,21 @@ const EXEC_LINES: &[Line] = lines! {
         => "the manifest says so", safe "mounts and Landlock decide which files, and no_new_privs that none gives rights";
 };
 
+/// A debugger and the program that it starts, in one sandbox.
+pub const DEBUG: Profile = Profile { name: "debug", purpose: "a debugger that starts the program", lines: DEBUG_LINES };
+
+const DEBUG_LINES: &[Line] = lines! {
+    allow [ptrace]
+        => "the debugger's work, where the device's image lets apps be debugged",
+            safe "the pid namespace holds debugger and program alone, and Landlock and Yama let nobody trace out of it or upwards";
+    allow [fcntl]
+        if [is(1, libc::F_SETOWN as u32)]
+        else EPERM => "to be told by SIGIO that the user wants to interrupt", safe "processes of the pid namespace alone";
+    allow [ioctl]
+        if [is(1, libc::TIOCGPGRP as u32)] [is(1, libc::TIOCSPGRP as u32)]
+        else EPERM => "a debugger gives the terminal to the program and takes it back", safe "no program here has a terminal";
+};
+
 /// GPIO lines that were granted.
 pub const GPIO: Profile = Profile { name: "gpio", purpose: "apps with GPIO lines", lines: GPIO_LINES };
 
@@ -62,6 +77,64 @@ const GPIO_LINES: &[Line] = lines! {
         else EPERM => "GPIO_V2_LINE_GET_VALUES and _SET_VALUES, on the line that was passed",
             safe "not _SET_CONFIG, which would make an output of an input that other hardware drives, nor GPIO_V2_GET_LINE, \
                   which would ask a chip for another";
+};
+
+/// Serial ports that were granted.
+pub const UART: Profile = Profile { name: "uart", purpose: "apps with serial ports", lines: UART_LINES };
+
+/// Numbers from asm-generic/ioctls.h, the same on x86-64 and arm64.
+const UART_LINES: &[Line] = lines! {
+    allow [ioctl]
+        if [is(1, 0x5402)] [is(1, 0x5403)] [is(1, 0x5404)] [is(1, 0x802c_542a)] [is(1, 0x402c_542b)] [is(1, 0x402c_542c)]
+           [is(1, 0x402c_542d)] [is(1, 0x5409)] [is(1, 0x540a)] [is(1, 0x540b)] [is(1, 0x5411)] [is(1, 0x5415)] [is(1, 0x5416)]
+           [is(1, 0x5417)] [is(1, 0x5418)]
+        else EPERM => "TCSETS and TCGETS2 with their forms: speed, parity and the like of the port that was passed; TCSBRK, TCXONC, \
+                       TCFLSH and TIOCOUTQ: wait for, stop or drop its bytes; TIOCMGET, _MBIS, _MBIC and _MSET: its modem lines",
+            safe "not TIOCSETD, which would hang another driver on the line, nor TIOCSTI, TIOCSCTTY and TIOCSSERIAL";
+};
+
+/// Devices on I2C buses that were granted. The descriptor has its address already.
+pub const I2C: Profile = Profile { name: "i2c", purpose: "apps with I2C devices", lines: I2C_LINES };
+
+const I2C_LINES: &[Line] = lines! {
+    allow [ioctl]
+        if [is(1, 0x0705)] [is(1, 0x0720)]
+        else EPERM => "I2C_FUNCS and I2C_SMBUS, at the address that was passed",
+            safe "not I2C_SLAVE, I2C_SLAVE_FORCE and I2C_TENBIT, which would choose another address, nor I2C_RDWR, whose messages \
+                  carry an address each";
+};
+
+/// Devices on SPI buses that were granted. The descriptor has its mode and speed already.
+pub const SPI: Profile = Profile { name: "spi", purpose: "apps with SPI devices", lines: SPI_LINES };
+
+/// Of SPI_IOC_MESSAGE(n), where the size of n transfers stands: 32 bytes each, up to 15.
+const SPI_TRANSFERS: u32 = 0x01e0_0000;
+
+const SPI_LINES: &[Line] = lines! {
+    allow [ioctl]
+        if [masked(1, !SPI_TRANSFERS, 0x4000_6b00)] [is(1, 0x8001_6b01)] [is(1, 0x8001_6b03)] [is(1, 0x8004_6b04)]
+        else EPERM => "SPI_IOC_MESSAGE of up to 15 transfers, and reading mode, bits per word and speed",
+            safe "not SPI_IOC_WR_MODE: an inverted chip select would drive the lines of the other devices of the bus";
+};
+
+/// Real-time clocks that were granted.
+pub const RTC: Profile = Profile { name: "rtc", purpose: "apps with a real-time clock", lines: RTC_LINES };
+
+const RTC_LINES: &[Line] = lines! {
+    allow [ioctl]
+        if [is(1, 0x7001)] [is(1, 0x7002)] [is(1, 0x7003)] [is(1, 0x7004)] [is(1, 0x8024_7009)] [is(1, 0x8028_7010)] [is(1, 0x4028_700f)]
+        else EPERM => "RTC_RD_TIME, RTC_WKALM_RD, RTC_WKALM_SET, and alarm and update interrupts on and off",
+            safe "not RTC_SET_TIME, for which the kernel wants CAP_SYS_TIME besides";
+};
+
+/// Hardware watchdogs that were granted.
+pub const WATCHDOG: Profile = Profile { name: "watchdog", purpose: "apps with a hardware watchdog", lines: WATCHDOG_LINES };
+
+const WATCHDOG_LINES: &[Line] = lines! {
+    allow [ioctl]
+        if [is(1, 0x8004_5705)] [is(1, 0xc004_5706)] [is(1, 0x8004_5707)] [is(1, 0x8004_570a)]
+        else EPERM => "WDIOC_KEEPALIVE, _SETTIMEOUT, _GETTIMEOUT and _GETTIMELEFT",
+            safe "not WDIOC_SETOPTIONS, which would switch it off";
 };
 
 /// TCP and UDP, without accepting connections.

@@ -63,13 +63,47 @@ const DENIALS_LINES: &[Line] = lines! {
             safe "whose filter it is, is settled when the listener is made; no descriptor is put into an app (_ADDFD)";
 };
 
-/// Asking GPIO chips for lines.
-pub const GPIO_CHIP: Profile =
-    Profile { name: "gpio-chip", purpose: "app-manager, which opens the lines it grants", lines: GPIO_CHIP_LINES };
+/// Opening peripherals for apps.
+pub const PERIPHERALS: Profile =
+    Profile { name: "peripherals", purpose: "app-manager, which opens the peripherals it grants", lines: PERIPHERAL_LINES };
 
-const GPIO_CHIP_LINES: &[Line] = lines! {
+const PERIPHERAL_LINES: &[Line] = lines! {
     allow [ioctl]
-        if [is(1, 0x8044_b401)] [is(1, 0xc100_b405)] [is(1, 0xc250_b407)]
-        else EPERM => "GPIO_GET_CHIPINFO, GPIO_V2_GET_LINEINFO and GPIO_V2_GET_LINE",
-            safe "on the chips that the board file names, which Landlock lets it open";
+        if [is(1, 0x8044_b401)] [is(1, 0xc100_b405)] [is(1, 0xc250_b407)] [is(1, 0x802c_542a)] [is(1, 0x402c_542b)]
+           [is(1, 0x540b)] [is(1, 0x5418)] [is(1, 0x0703)] [is(1, 0x4001_6b01)] [is(1, 0x4004_6b04)]
+        else EPERM => "GPIO_GET_CHIPINFO, GPIO_V2_GET_LINEINFO and GPIO_V2_GET_LINE; TCGETS2, TCSETS2, TCFLSH and TIOCMSET, I2C_SLAVE, \
+                       SPI_IOC_WR_MODE and _WR_MAX_SPEED_HZ: what a port, address or chip select is set to before an app gets it",
+            safe "on what the board file names, which alone Landlock lets it open";
+};
+
+/// Setting the clock.
+pub const CLOCK: Profile =
+    Profile { name: "clock", purpose: "network-manager, which sets the clock for apps that may", lines: CLOCK_LINES };
+
+const CLOCK_LINES: &[Line] = lines! {
+    allow [clock_settime]
+        if [is(0, libc::CLOCK_REALTIME as u32)]
+        else EPERM => "the wall clock", safe "within the years that the image can run, and only who holds CAP_SYS_TIME";
+};
+
+/// Copies of itself.
+pub const COPIES: Profile = Profile {
+    name: "copies",
+    purpose: "crash-reporter, which reads what an app forged in a copy of itself",
+    lines: COPIES_LINES,
+};
+
+/// What [`linux::clone::copy`] asks for.
+const COPY: u32 = (libc::CLONE_PIDFD | libc::SIGCHLD) as u32;
+
+const COPIES_LINES: &[Line] = lines! {
+    allow [clone]
+        if [is(0, COPY)]
+        else EPERM => "a copy of itself", safe "of the whole process: no thread, no namespace, counted by the control group";
+    allow [seccomp]
+        if [is(0, libc::SECCOMP_SET_MODE_FILTER), is(1, libc::SECCOMP_FILTER_FLAG_LOG as u32)]
+        else EPERM => "the copy's own filter", safe "under this one a further filter only takes away; no listener";
+    allow [waitid] => "how the copy ended";
+    allow [pidfd_send_signal]
+        => "ending a copy that takes too long", safe "by Landlock's scope it reaches its own copies alone";
 };
