@@ -117,6 +117,11 @@ impl Inside {
         self.done(&Request::Write { path: path.to_owned(), bytes: STANDARD.encode(bytes), create: true })
     }
 
+    /// Makes a folder that belongs to this user.
+    pub fn make_folder(&self, path: &str, owner: u32) -> Result<()> {
+        self.done(&Request::MakeFolder { path: path.to_owned(), owner })
+    }
+
     /// Sends a signal.
     pub fn kill(&self, pid: u32, signal: i32) -> Result<()> {
         self.done(&Request::Kill { pid: i32::try_from(pid)?, signal })

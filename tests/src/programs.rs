@@ -288,12 +288,11 @@ pub fn small(number: u32, version: u64, what: &str, holdfast: &serde_json::Value
     forge::pack(forge::root_with(&small_program()?)?.path(), &manifest, version)
 }
 
-/// A version of the small app number `number` that says READY=1, with a file of so many bytes in its image, other ones in
-/// each version.
-pub fn large(number: u32, version: u64, size: usize) -> Result<Parts> {
+/// The same with a file of so many bytes in its image, other ones in each version.
+pub fn large(number: u32, version: u64, what: &str, holdfast: &serde_json::Value, size: usize) -> Result<Parts> {
     let root = forge::root_with(&small_program()?)?;
     fs::write(root.path().join("ballast"), Random::new(version).bytes(size))?;
-    forge::pack(root.path(), &small_manifest(number, version, "ready", &serde_json::json!({}))?, version)
+    forge::pack(root.path(), &small_manifest(number, version, what, holdfast)?, version)
 }
 
 fn small_manifest(number: u32, version: u64, what: &str, holdfast: &serde_json::Value) -> Result<Vec<u8>> {

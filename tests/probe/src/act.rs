@@ -8,7 +8,11 @@ use rustix::{
     },
     process::{Pid, Signal, kill_process},
 };
-use std::{fs, io, os::fd::OwnedFd, time::Duration};
+use std::{
+    fs, io,
+    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
+    time::Duration,
+};
 
 /// Longest packet of the internal protocol, and one byte, so that one that is too long is seen to be.
 const PACKET: usize = 64 * 1024 + 1;
@@ -21,6 +25,12 @@ pub fn write(path: &str, bytes: &str, create: bool) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create(create).truncate(create).open(path)?;
     io::Write::write_all(&mut file, &bytes)
+}
+
+/// Makes a folder that belongs to a user and its group.
+pub fn make_folder(path: &str, owner: u32) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)?;
+    std::os::unix::fs::chown(path, Some(owner), Some(owner))
 }
 
 /// Sends a signal.

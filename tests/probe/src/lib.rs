@@ -54,10 +54,12 @@ pub enum Request {
         /// Which.
         path: String,
     },
-    /// Makes a folder. Answer: [`Answer::Done`].
+    /// Makes a folder of mode 0700. Answer: [`Answer::Done`].
     MakeFolder {
         /// Which.
         path: String,
+        /// User and group whose it is.
+        owner: u32,
     },
     /// All processes of the device. Answer: [`Answer::Processes`].
     Processes,

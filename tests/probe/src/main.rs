@@ -58,7 +58,7 @@ fn answer(request: &Request, stop: &stop::Stop) -> Answer {
         Request::Sysctls => Ok(Answer::Text(look::sysctls())),
         Request::Write { path, bytes, create } => act::write(path, bytes, *create).map(done),
         Request::Remove { path } => std::fs::remove_file(path).map(done),
-        Request::MakeFolder { path } => std::fs::create_dir(path).map(done),
+        Request::MakeFolder { path, owner } => act::make_folder(path, *owner).map(done),
         Request::Kill { pid, signal } => act::kill(*pid, *signal).map(done),
         Request::Ipc { service, packet } => act::ipc(service, packet).map(Answer::Text),
         Request::Connect { path } => act::connect(path).map(done),

@@ -73,7 +73,7 @@ impl Crowd {
     pub fn install(&mut self, pair: &mut Pair) -> Result<()> {
         self.version += 1;
         let (device, inside, id) = (self.machine.device()?, self.machine.inside(), small_id(LARGE));
-        let bundle = large(LARGE, self.version, (MIB as usize) << 20)?.bundle()?;
+        let bundle = large(LARGE, self.version, "ready", &json!({}), (MIB as usize) << 20)?.bundle()?;
         device.apps()?;
         let began = Instant::now();
         device.install(bundle)?;

@@ -1,4 +1,5 @@
-//! Power cuts in the middle of an installation, an update and a removal, through a disk that forgets what was not flushed.
+//! Power cuts in the middle of an installation, an update, a return to the version before one that does not get ready, and a
+//! removal, through a disk that forgets what was not flushed.
 //!
 //! Each cut comes after so many writes since the request, drawn from as many as the operation makes when nobody cuts it. The
 //! next boot must find what was there before, or what was asked for, whole; what the device had answered must hold. At the
@@ -15,6 +16,7 @@ use harness::{
     wait::wait_for,
 };
 use manifest::{api::AppState, places};
+use serde_json::json;
 use std::{collections::BTreeMap, thread, time::Duration};
 
 /// Cuts in one run; the long form has 200.
@@ -38,10 +40,11 @@ const COLUMNS: [usize; 7] = [0, 1, 2, 4, 8, 16, 32];
 enum Operation {
     Install,
     Update,
+    Return,
     Remove,
 }
 
-const OPERATIONS: [Operation; 3] = [Operation::Install, Operation::Update, Operation::Remove];
+const OPERATIONS: [Operation; 4] = [Operation::Install, Operation::Update, Operation::Return, Operation::Remove];
 
 #[test]
 fn no_power_cut_leaves_half_an_app_takes_back_an_answer_or_loses_space() -> Result<()> {
@@ -68,8 +71,8 @@ fn no_power_cut_leaves_half_an_app_takes_back_an_answer_or_loses_space() -> Resu
         device.client().power_off()?;
         machine.wait_off(Duration::from_secs(90))?;
         disk.end_in_order()?;
-        let missed = campaign.falls.iter().filter(|fall| fall.answered || fall.traffic.writes == 0).count();
-        ensure!(missed * 2 <= cuts, "{missed} of {cuts} cuts fell before the first write or after the answer");
+        let missed = campaign.falls.iter().filter(|fall| fall.ended || fall.traffic.writes == 0).count();
+        ensure!(missed * 2 <= cuts, "{missed} of {cuts} cuts fell before the first write or after the end");
         Ok(())
     })
 }
@@ -91,8 +94,8 @@ struct Fall {
     operation: Operation,
     /// What the disk had been asked for since the request.
     traffic: Traffic,
-    /// Whether the device had answered.
-    answered: bool,
+    /// Whether all had been done.
+    ended: bool,
     /// Whether the next boot found what was asked for.
     done: bool,
 }
@@ -133,8 +136,12 @@ impl Campaign {
             return Ok(Request { before: self.there, after: None, bundle: None });
         }
         self.highest += 1;
-        let bundle = large(NUMBER, self.highest, IMAGE)?.bundle()?;
-        Ok(Request { before: self.there, after: Some(self.highest), bundle: Some(bundle) })
+        let (what, holdfast, after) = match operation {
+            Operation::Return => ("mute", json!({ "ReadyTimeout": 1 }), self.there),
+            _ => ("ready", json!({}), Some(self.highest)),
+        };
+        let bundle = large(NUMBER, self.highest, what, &holdfast, IMAGE)?.bundle()?;
+        Ok(Request { before: self.there, after, bundle: Some(bundle) })
     }
 
     /// Does it without a cut.
@@ -150,7 +157,7 @@ impl Campaign {
     fn prepare(&mut self, device: &Device, operation: Operation) -> Result<()> {
         match (operation, self.there) {
             (Operation::Install, Some(_)) => self.carry_out(device, Operation::Remove),
-            (Operation::Update | Operation::Remove, None) => self.carry_out(device, Operation::Install),
+            (Operation::Update | Operation::Return | Operation::Remove, None) => self.carry_out(device, Operation::Install),
             _ => Ok(()),
         }
     }
@@ -163,9 +170,14 @@ impl Campaign {
         let usual = self.writes.get(&operation).copied().unwrap_or_default();
         let at = 1 + usize::try_from(self.random.number())? % (usual + 1);
         let mark = disk.mark()?;
+        let mut ended = false;
         let answered = thread::scope(|scope| {
             let asked = scope.spawn(|| request.carry_out(&device));
-            disk.wait_until(OPERATION, || Ok(asked.is_finished() || disk.since(mark)?.writes >= at))?;
+            disk.wait_until(OPERATION, || {
+                // What does not get ready has not ended with the answer.
+                ended = asked.is_finished() && (operation != Operation::Return || ready(&device, request.after)?);
+                Ok(ended || disk.since(mark)?.writes >= at)
+            })?;
             disk.cut(machine)?;
             Ok::<_, anyhow::Error>(asked.join().map_err(|_| anyhow!("the request ended in a panic"))?.is_ok())
         })?;
@@ -179,7 +191,7 @@ impl Campaign {
         let told = format!("{traffic:?}, answered: {answered}, before {:?}, asked for {:?}", request.before, request.after);
         ensure!(done || (!answered && self.there == request.before), "version {:?} is there: {told}", self.there);
         nothing_stray(&machine.inside(), self.there).context(told)?;
-        self.falls.push(Fall { operation, traffic, answered, done });
+        self.falls.push(Fall { operation, traffic, ended, done });
         Ok(next)
     }
 
@@ -187,7 +199,7 @@ impl Campaign {
     fn print(&self) {
         println!("{} cuts, by the flushes that the disk had made since the request:", self.falls.len());
         let columns: String = COLUMNS.iter().map(|from| format!("{:>5}", format!("{from}-"))).collect();
-        println!("           {columns}   of usually   unflushed  answered  done");
+        println!("           {columns}   of usually   unflushed     ended  done");
         for operation in OPERATIONS {
             let falls: Vec<&Fall> = self.falls.iter().filter(|fall| fall.operation == operation).collect();
             let of = |is: &dyn Fn(&Fall) -> bool| falls.iter().filter(|fall| is(fall)).count();
@@ -196,11 +208,16 @@ impl Campaign {
                 (0..COLUMNS.len()).map(|at| format!("{:>5}", of(&|fall| column(fall.traffic.flushes) == Some(at)))).collect();
             let name = format!("{operation:?}");
             let writes = self.writes.get(&operation).copied().unwrap_or_default();
-            let (unflushed, answered, done) =
-                (of(&|fall| fall.traffic.unflushed), of(&|fall| fall.answered), of(&|fall| fall.done));
-            println!("  {name:<9}{counts}   {writes:>3} writes   {unflushed:>9}  {answered:>8}  {done:>4}");
+            let (unflushed, ended, done) = (of(&|fall| fall.traffic.unflushed), of(&|fall| fall.ended), of(&|fall| fall.done));
+            println!("  {name:<9}{counts}   {writes:>3} writes   {unflushed:>9}  {ended:>8}  {done:>4}");
         }
     }
+}
+
+/// Whether this version is there and ready.
+fn ready(device: &Device, version: Option<u64>) -> Result<bool> {
+    let app = device.app(&small_id(NUMBER))?;
+    Ok(app.state == AppState::Ready && Some(app.version) == version)
 }
 
 /// The version that runs and says which it is; none where there is no app. Waits for what is still to be done.

@@ -11,7 +11,7 @@
 //! - [`greedy`]: apps that take what they can get; [`limits`]: what their manifests limit. [`many`]: fifty apps.
 //!   [`updates`]: versions that fail, and older ones. [`deferral`]: those that apps put off.
 //! - [`peripherals`]: what the board file names, as descriptors. [`services`]: what app-services does for apps.
-//! - [`samples`]: what their READMEs say.
+//! - [`samples`]: what their READMEs say. [`develop`]: an app that is installed whenever its source is saved.
 //! - [`rot`]: damaged blocks of the root partition.
 //! - [`storage`]: what apps store, and its keys.
 //! - [`secure`]: the chain from the firmware on. [`judges`], [`selftests`]: other people's tools. [`controls`]: negative controls.
@@ -29,6 +29,7 @@ mod deaths;
 mod debug;
 mod deferral;
 mod denials;
+mod develop;
 mod escape;
 mod fuzzers;
 mod greedy;

@@ -69,6 +69,28 @@ fn without_its_key_storage_cannot_be_read_and_a_new_one_gets_a_new_key() -> Resu
     })
 }
 
+#[test]
+fn storage_that_somebody_put_there_in_the_open_is_refused_until_the_app_is_removed() -> Result<()> {
+    run("storage-open", Options::test_image()?, |machine| {
+        let (device, inside) = (machine.device()?, machine.inside());
+        // Only root inside, or who held the disk, can do that. The first app gets this user.
+        inside.make_folder(&storage(), places::FIRST_APP_UID)?;
+        let planted = format!("{}/planted", storage());
+        inside.write(&planted, b"read me")?;
+        device.install(programs::doorbell(1)?.bundle()?)?;
+        let words = format!("the storage of {DOORBELL} is not encrypted; remove the app and install it again");
+        device.wait_log(DOORBELL, &words)?;
+        let app = device.app(DOORBELL)?;
+        ensure!(!app.state.runs() && app.uid == places::FIRST_APP_UID && app.starts == 0, "{app:?}");
+
+        device.client().remove(&component(DOORBELL)?)?;
+        ensure!(inside.stat(&storage())?.is_none(), "the storage is still there");
+        doorbell(machine)?;
+        ensure!(inside.stat(&planted)?.is_none(), "what was planted is in the new storage");
+        Ok(())
+    })
+}
+
 /// The sample, installed and running: its storage is made.
 fn doorbell(machine: &mut Machine) -> Result<()> {
     let device = machine.device()?;
