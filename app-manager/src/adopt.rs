@@ -22,6 +22,7 @@ use crate::{
     state::Wanted,
     updates::Waiting,
 };
+use grant::Granted;
 use ipc::messages::Instance;
 use linux::{clock, files};
 use manifest::{
@@ -315,7 +316,24 @@ impl Manager {
                 return Err(Fault::with_hint(ErrorClass::Conflict, message, format!("remove {} first", other.id)));
             }
         }
+        self.promise(id, &granted)?;
         Ok(Installed { verdict, manifest, granted, image })
+    }
+
+    /// Whether an app's storage fits on the disk beside what the other apps may write, and an eighth for all else.
+    fn promise(&self, id: &ComponentId, granted: &Granted) -> Result<(), Fault> {
+        let Some(asked) = granted.storage else { return Ok(()) };
+        let disk = rustix::fs::statvfs(places::DATA)
+            .map_err(|e| Fault::new(ErrorClass::Internal, format!("cannot measure {}: {e}", places::DATA)))?;
+        let room = disk.f_blocks.saturating_mul(disk.f_frsize) / 8 * 7;
+        let others = self.apps.values().filter(|other| other.id != *id);
+        let promised: u64 = others.filter_map(|other| other.installed.as_ref()?.granted.storage).map(|bytes| bytes.0).sum();
+        if promised.saturating_add(asked.0) <= room {
+            return Ok(());
+        }
+        let left = Bytes(room.saturating_sub(promised));
+        let message = format!("its storage of {asked} does not fit: apps may be promised {left} more on this device's disk");
+        Err(Fault::with_hint(ErrorClass::NoSpace, message, "a smaller Capabilities.MutableStorage.SizeKB, or remove an app"))
     }
 
     /// Starts or stops an app as the owner wants it, where nothing speaks against it.

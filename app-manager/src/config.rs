@@ -9,10 +9,10 @@ use manifest::{
     names::ComponentId,
 };
 use rustix::{
-    event::{EventfdFlags, eventfd},
     fd::{AsFd, OwnedFd},
     fs::{MemfdFlags, Mode, OFlags, fchmod, ftruncate, memfd_create},
-    io::{fcntl_dupfd_cloexec, pread, pwrite, write},
+    io::{Errno, pread, pwrite, write},
+    pipe::{PipeFlags, pipe_with},
 };
 
 /// Names of an app's descriptors.
@@ -22,7 +22,8 @@ const CHANGED: &str = "config-changed";
 /// A running app's configuration, as long as this process writes it.
 pub struct Delivered {
     document: OwnedFd,
-    /// By which the app is told of a change; one without it is started again.
+    /// By which the app is told of a change; one without it is started again. A pipe has two sides that are open by
+    /// themselves: of an eventfd the app could make writing wait, and with it this daemon.
     changed: Option<OwnedFd>,
 }
 
@@ -39,8 +40,9 @@ pub fn deliver(document: &[u8], change: ConfigChange) -> Result<(Passed, Deliver
     if change == ConfigChange::Restart {
         return Ok((passed, Delivered { document: memory, changed: None }));
     }
-    let changed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(fault)?;
-    passed.push((CHANGED.to_owned(), fcntl_dupfd_cloexec(&changed, 0).map_err(fault)?));
+    let (told, changed) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(fault)?;
+    // It writes too, so that it hears of no end when this daemon ends and another one comes.
+    passed.push((CHANGED.to_owned(), files::reopen(told.as_fd(), OFlags::RDWR | OFlags::NONBLOCK)?));
     Ok((passed, Delivered { document: memory, changed: Some(changed) }))
 }
 
@@ -48,8 +50,10 @@ impl Delivered {
     /// Whether the app has this content now: it had it before, which is no change, or it was told. Whoever reads after having
     /// been told reads the new content whole.
     fn replace(&self, document: &[u8]) -> bool {
-        let tell = |changed| fill(&self.document, document).is_ok() && write(changed, &1u64.to_ne_bytes()).is_ok();
-        self.holds(document) || self.changed.as_ref().is_some_and(tell)
+        // Full of what it has not read yet: it was told already.
+        let tell = |changed| matches!(write(changed, b"\n"), Ok(_) | Err(Errno::AGAIN));
+        self.holds(document)
+            || self.changed.as_ref().is_some_and(|changed| fill(&self.document, document).is_ok() && tell(changed))
     }
 
     fn holds(&self, document: &[u8]) -> bool {
@@ -64,7 +68,7 @@ fn fill(memory: &OwnedFd, document: &[u8]) -> Result<(), Fault> {
     if written == document.len() { Ok(()) } else { Err(Fault::new(ErrorClass::NoSpace, "no memory for a configuration")) }
 }
 
-fn fault(errno: rustix::io::Errno) -> Fault {
+fn fault(errno: Errno) -> Fault {
     Fault::new(ErrorClass::Internal, format!("cannot hand a configuration over: {errno}"))
 }
 
@@ -138,9 +142,19 @@ mod tests {
     fn a_change_is_read_whole_after_it_was_told() {
         let (passed, kept) = deliver(b"the longer first one", ConfigChange::Notify).unwrap();
         assert!(kept.replace(b"second"));
-        let mut told = [0; 8];
-        rustix::io::read(&passed[1].1, &mut told).unwrap();
-        assert_eq!((u64::from_ne_bytes(told), content(&passed[0].1)), (1, "second".to_owned()));
+        let told = rustix::io::read(&passed[1].1, &mut [0; 8]).unwrap();
+        assert_eq!((told, content(&passed[0].1)), (1, "second".to_owned()));
+    }
+
+    #[test]
+    fn an_app_that_reads_no_changes_cannot_make_telling_wait() {
+        let (passed, kept) = deliver(b"", ConfigChange::Notify).unwrap();
+        // What an app may do to its own side.
+        rustix::fs::fcntl_setfl(&passed[1].1, OFlags::empty()).unwrap();
+        let changes = (0..70_000_u32).filter(|change| kept.replace(&change.to_ne_bytes())).count();
+        assert_eq!((changes, content(&passed[0].1).len()), (70_000, 4));
+        drop(passed);
+        assert!(!kept.replace(b"nobody hears of it"), "it is started again");
     }
 
     #[test]
@@ -150,7 +164,7 @@ mod tests {
             assert!(kept.replace(b"the same"));
             assert!(!kept.holds(b"the sam") && !kept.holds(b"the same "));
             let told = passed.get(1).map(|(_, changed)| rustix::io::read(changed, &mut [0; 8]));
-            assert!(matches!(told, None | Some(Err(rustix::io::Errno::AGAIN))), "{told:?}");
+            assert!(matches!(told, None | Some(Err(Errno::AGAIN))), "{told:?}");
         }
     }
 }

@@ -70,6 +70,16 @@ enum Wish {
     Forget(ComponentId),
 }
 
+impl Wish {
+    /// The app whose reports it is about.
+    fn component(&self) -> &ComponentId {
+        match self {
+            Self::Listen(crash, _) => &crash.component,
+            Self::Report(id) | Self::Forget(id) => id,
+        }
+    }
+}
+
 impl Crashes {
     /// Nothing is asked for yet.
     pub fn new(offered: bool) -> Self {
@@ -104,7 +114,7 @@ impl Manager {
     pub fn report_crash(&mut self, live: &Live, ended: Ended) {
         let (Some(core), Ending::Signaled(signal)) = (ended.core, ended.exited.how) else { return };
         let id = &live.instance.component;
-        let Some(app) = self.apps.get(id) else { return };
+        let Some(app) = self.apps.get(id).filter(|app| app.removal.is_none()) else { return };
         let name = app.status(Duration::ZERO).name;
         let crash = Crash {
             component: id.clone(),
@@ -144,6 +154,10 @@ impl Manager {
         match wish {
             Wish::Listen(crash, core) => {
                 let id = crash.component.clone();
+                // Removed meanwhile: what is reported now nobody would forget.
+                if self.apps.get(&id).is_none_or(|app| app.removal.is_some()) {
+                    return;
+                }
                 let sent = client.event::<Answer<CrashList>>().and_then(|_| {
                     let request = Request::Report { crash: *crash };
                     packet::send(&client, &request, &[core.as_fd()])
@@ -178,21 +192,18 @@ impl Manager {
             let Some(pending) = self.crashes.pending.remove(&token) else { continue };
             self.unwatch(&pending.client, token);
             self.crashes.not_before = now + RESPITE;
-            let id = match pending.wish {
-                Wish::Listen(crash, _) => crash.component,
-                Wish::Report(id) => id,
-                // It is tried again.
-                Wish::Forget(_) => continue,
-            };
-            self.say_of_report(&id, "no crash report: crash-reporter did not answer in time");
+            // That one is tried again.
+            if !matches!(pending.wish, Wish::Forget(_)) {
+                self.say_of_report(pending.wish.component(), "no crash report: crash-reporter did not answer in time");
+            }
         }
         if now < self.crashes.retry_at || self.crashes.forgotten.is_empty() {
             return;
         }
         self.crashes.retry_at = now + RETRY;
-        let asked =
-            |id: &ComponentId| self.crashes.pending.values().any(|p| matches!(&p.wish, Wish::Forget(other) if other == id));
-        let next = self.crashes.forgotten.iter().find(|id| !asked(id)).cloned();
+        // A report that is being made would come after it.
+        let busy = |id: &ComponentId| self.crashes.pending.values().any(|pending| pending.wish.component() == id);
+        let next = self.crashes.forgotten.iter().find(|id| !busy(id)).cloned();
         if let Some(id) = next.filter(|_| now >= self.crashes.not_before)
             && let Err(fault) = self.ask(&Request::Forget { component: id.clone() }, Wish::Forget(id.clone()))
         {

@@ -3,8 +3,8 @@
 //! A line is `<sequence> <milliseconds since 1970> <o|e|s> <text>`; text has no control characters, so a newline ends a
 //! line and nothing else does. Sequence numbers rise by one and go on after a restart.
 //!
-//! Durability: lines are gathered in memory, written and synced at most once a second and when the app ends, so a power
-//! cut may take the last second of lines with it, and a line that was cut in two is dropped when the log is next opened.
+//! Durability: lines are gathered in memory, written and synced at most once a second, so a power cut may take the last
+//! second of lines with it, and a line that was cut in two is dropped when the log is next opened.
 //!
 //! - [`intake`]: bytes of a pipe become lines, and too many of them a notice.
 
@@ -78,12 +78,12 @@ impl Log {
 
     /// Writes and syncs what is pending. On failure it is lost, and the next lines are tried again.
     pub fn flush(&mut self) -> Result<(), FileError> {
+        self.waiting_since = None;
         self.write()?;
         fdatasync(&self.newer).map_err(|e| FileError::new("sync", self.folder.join(NEWER), e))
     }
 
     fn write(&mut self) -> Result<(), FileError> {
-        self.waiting_since = None;
         let pending = std::mem::take(&mut self.pending);
         if self.size > 0 && self.size + pending.len() as u64 > FILE_LIMIT {
             self.turn()?;

@@ -98,7 +98,7 @@ impl Outside for Daemons {
         log::warning(format!("{app}: {detail}"));
         let kind = EventKind::MalformedPacket;
         let threat = monitor::Request::ReportThreat { kind, subject: app.to_string(), detail: detail.to_owned() };
-        if let Err(error) = call::<_, Done>("security-monitor", &threat) {
+        if let Err(error) = ipc::client::tell("security-monitor", &threat) {
             log::error(chain(&error));
         }
     }

@@ -194,7 +194,7 @@ impl Daemon {
 fn report(kind: EventKind, subject: String, detail: String) {
     log::warning(format!("{subject}: {detail}"));
     let threat = monitor::Request::ReportThreat { kind, subject, detail };
-    if let Err(error) = ipc::client::call::<_, Done>("security-monitor", &threat, &[]) {
+    if let Err(error) = ipc::client::tell("security-monitor", &threat) {
         log::error(chain(&error));
     }
 }

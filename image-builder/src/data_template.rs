@@ -30,12 +30,16 @@ pub fn make(path: &Path, build_time: u64, progress: &mut dyn Progress) -> Result
     let command = Outside::new("mke2fs", "e2fsprogs").env("MKE2FS_CONFIG", &configuration);
     let command = command.env("E2FSPROGS_FAKE_TIME", build_time.to_string()).env("SOURCE_DATE_EPOCH", build_time.to_string());
     let files = (GROUP_BYTES / places::DATA_BYTES_PER_FILE).to_string();
-    let command = command.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0", "-N", &files, "-J", "size=4"]);
+    let command =
+        command.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", RESERVED_PERCENT, "-N", &files, "-J", "size=4"]);
     let command = command.args(["-E", &options, "-O", "verity,encrypt,project,quota,^metadata_csum_seed", "-U", FILE_SYSTEM_ID]);
     command.arg(path).arg(SIZE).run(progress)?;
     Ok(files::remove(&configuration)?)
 }
 
+/// What only the daemons may write that keep the table of apps and the events: apps that fill the disk can be stopped and
+/// removed. A little over two: growing it rounds down to a whole percentage.
+const RESERVED_PERCENT: &str = "2.1";
 /// Below 9 MiB mke2fs makes no journal, and says nothing.
 const SIZE: &str = "10240k";
 /// A block group of 4 KiB blocks. The template is part of one, and has all its inodes; each later group gets as many.

@@ -46,8 +46,8 @@ pub fn mount(boot: &mut Boot) -> Result<(), Problem> {
         lay_from_template(&partition, boot)?;
         boot.event(EventKind::DataPartition, "data partition", format!("{} was blank and is laid", partition.device));
     }
-    match attach(&partition).and_then(|()| prove_usable()) {
-        Ok(()) if block.failures > 0 => forget_failures(&partition)?,
+    match attach(&partition, boot).and_then(|()| prove_usable()) {
+        Ok(()) if block.failures > 0 => forget_failures(&partition, boot)?,
         Ok(()) => {}
         Err(problem) => {
             // Mounted, but of no use, counts like not mounted; what could not be mounted cannot be unmounted.
@@ -107,17 +107,28 @@ fn lay_from_template(partition: &Partition, boot: &Boot) -> Result<(), Problem> 
     lay::copy(&template, &device)
 }
 
-fn attach(partition: &Partition) -> Result<(), Problem> {
-    let options = [("source", Some(partition.device.as_str())), ("prjquota", None), ("errors", Some("remount-ro"))];
+/// What the file system holds in reserve is for who writes down what an owner wants, and what happened.
+fn attach(partition: &Partition, boot: &Boot) -> Result<(), Problem> {
+    let services = &boot.table()?.services;
+    let of = |name| services.iter().find(|service| service.name.as_str() == name);
+    let user = of("app-manager").map_or(0, |service| service.uid).to_string();
+    let group = of("security-monitor").map_or(0, |service| service.gid).to_string();
+    let options = [
+        ("source", Some(partition.device.as_str())),
+        ("prjquota", None),
+        ("errors", Some("remount-ro")),
+        ("resuid", Some(user.as_str())),
+        ("resgid", Some(group.as_str())),
+    ];
     Ok(mount::mount("ext4", &options, FLAGS, places::DATA)?)
 }
 
 /// It could be mounted again: the next failure is the first. The device can only be written while it is not mounted.
-fn forget_failures(partition: &Partition) -> Result<(), Problem> {
+fn forget_failures(partition: &Partition, boot: &Boot) -> Result<(), Problem> {
     say::warning("the data partition is back after a boot that failed on it");
     mount::unmount(places::DATA)?;
     boot_block::write(&open(partition, OFlags::RDWR)?, &BootBlock::default())?;
-    attach(partition)
+    attach(partition, boot)
 }
 
 fn lay_anew_or_count(partition: &Partition, block: &BootBlock, boot: &mut Boot, problem: Problem) -> Result<(), Problem> {
@@ -133,7 +144,7 @@ fn lay_anew_or_count(partition: &Partition, block: &BootBlock, boot: &mut Boot, 
         device.read_exact_at(&mut start, 0).map_err(Problem::io("save the start of the data partition"))?;
     }
     lay_from_template(partition, boot)?;
-    attach(partition)?;
+    attach(partition, boot)?;
     prove_usable()?;
     files::write_durably(saved_file(), &start, 0o600)?;
     boot.event(

@@ -65,9 +65,13 @@ impl Client {
 
     /// Connects to the service whose socket is in this folder: for tests that play the services.
     pub fn connect_in(folder: &Path, service: &str) -> Result<Self, CallError> {
+        Self::open(folder, service, SocketFlags::CLOEXEC)
+    }
+
+    fn open(folder: &Path, service: &str, flags: SocketFlags) -> Result<Self, CallError> {
         let path = folder.join(format!("{service}.sock"));
         let unreachable = |e: rustix::io::Errno| CallError::Unreachable { service: service.to_owned(), source: e.into() };
-        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(unreachable)?;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(unreachable)?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(CALL_TIMEOUT)).map_err(unreachable)?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(TAKE_TIMEOUT)).map_err(unreachable)?;
         connect(&socket, &SocketAddrUnix::new(path).map_err(unreachable)?).map_err(unreachable)?;
@@ -105,6 +109,13 @@ impl AsFd for Client {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Sends a request and waits for nothing, neither for room nor for an answer: for reports of what a caller did, who could
+/// otherwise have this daemon wait as often as it likes.
+pub fn tell<Q: Serialize>(service: &str, request: &Q) -> Result<(), CallError> {
+    let client = Client::open(Path::new(places::IPC), service, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    packet::send(&client.socket, request, &[]).map_err(|source| CallError::Broken { service: client.service.clone(), source })
 }
 
 /// Connects, calls once, closes: for calls that are rare.

@@ -71,8 +71,6 @@ pub struct Subscriber {
 pub const SIGNALS: u64 = 0;
 /// Network namespaces that lie ready for the next starts: making one takes half as long as all the rest of a start.
 pub const READY_NETWORKS: usize = 2;
-/// How long the monitor may take to take a report; launcher has apps to look after.
-const REPORT_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Launcher {
     /// Serves until it is told to end. Its apps end with it.
@@ -324,15 +322,11 @@ impl Watched {
     }
 }
 
-/// Tells the monitor what a caller did that it should not have; a monitor that does not listen is not waited for.
+/// Tells the monitor what a caller did that it should not have. Nobody waits: the monitor may be waiting for launcher.
 fn report(kind: EventKind, caller: &Caller, detail: &str) {
     linux::log::warning(format!("{caller}: {detail}"));
     let request = monitor::Request::ReportThreat { kind, subject: caller.to_string(), detail: detail.to_owned() };
-    let told = ipc::Client::connect("security-monitor").and_then(|client| {
-        client.set_timeout(REPORT_TIMEOUT)?;
-        client.call::<_, Done>(&request, &[])
-    });
-    if let Err(e) = told {
+    if let Err(e) = ipc::client::tell("security-monitor", &request) {
         linux::log::error(format!("security-monitor was not told: {}", linux::files::chain(&e)));
     }
 }

@@ -144,7 +144,7 @@ pub enum Restart {
 pub enum ConfigChange {
     /// It is started again.
     Restart,
-    /// It goes on: the descriptor has the new content, and `config-changed`, an eventfd(2), becomes readable.
+    /// It goes on: the descriptor has the new content, and `config-changed`, a pipe, becomes readable.
     Notify,
 }
 

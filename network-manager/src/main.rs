@@ -18,7 +18,7 @@ use linux::{
     poll::Poller,
 };
 use manifest::{
-    api::{Done, ErrorBody, ErrorClass, EventKind},
+    api::{ErrorBody, ErrorClass, EventKind},
     image::DeviceImage,
     network::NetworkConfig,
     places,
@@ -108,7 +108,7 @@ fn internal(error: &dyn Error) -> ErrorBody {
 fn report(kind: EventKind, subject: String, detail: String) {
     log::warning(format!("{subject}: {detail}"));
     let threat = monitor::Request::ReportThreat { kind, subject, detail };
-    if let Err(error) = ipc::client::call::<_, Done>("security-monitor", &threat, &[]) {
+    if let Err(error) = ipc::client::tell("security-monitor", &threat) {
         log::error(chain(&error));
     }
 }

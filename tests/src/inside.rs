@@ -180,6 +180,11 @@ impl Inside {
         self.done(&Request::Remove { path: path.to_owned() })
     }
 
+    /// Has this packet sent to a service from so many threads for a while.
+    pub fn flood(&self, service: &str, packet: &str, threads: u32, seconds: u64) -> Result<()> {
+        self.done(&Request::Flood { service: service.to_owned(), packet: packet.to_owned(), threads, seconds })
+    }
+
     /// Sends a raw packet to a service as root; what came back, as JSON.
     pub fn ipc(&self, service: &str, packet: &Value) -> Result<Value> {
         let answer = self.text_of(&Request::Ipc { service: service.to_owned(), packet: packet.to_string() })?;

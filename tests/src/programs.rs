@@ -179,16 +179,16 @@ pub fn doorbell_in_c(root_target: &str) -> Result<Parts> {
     forge::pack(&root, &manifest, 1)
 }
 
-/// The app that says its configuration; `change`: what a change of it does.
-pub fn configured(change: &str, version: u64) -> Result<Parts> {
+/// The app that says its configuration; `change`: what a change of it does; with an argument it tries to hold up who tells it.
+pub fn configured(change: &str, arguments: &[&str], version: u64) -> Result<Parts> {
     let work = tempfile::tempdir()?;
     let program = work.path().join("configured");
     forge::c_program(&top().join("tests/apps/configured/configured.c"), &program)?;
-    let manifest = format!(
-        r#"{{"SchemaVersion":1,"Name":"Configured","ComponentId":"{CONFIGURED}","EntryPoint":"/bin/app",
-        "Capabilities":{{}},"Holdfast":{{"Memory":"8MiB","Config":"{change}"}}}}"#
-    );
-    forge::pack(forge::root_with(&program)?.path(), manifest.as_bytes(), version)
+    let manifest = serde_json::json!({
+        "SchemaVersion": 1, "Name": "Configured", "ComponentId": CONFIGURED, "EntryPoint": "/bin/app", "CmdArgs": arguments,
+        "Capabilities": {}, "Holdfast": { "Memory": "8MiB", "Config": change },
+    });
+    forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, version)
 }
 
 /// The attack suite's app: the probe with these arguments, see `tests/escape/probe/main.c`.

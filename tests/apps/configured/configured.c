@@ -21,12 +21,24 @@ static void say(const char *what, int config)
 	fflush(stdout);
 }
 
-int main(void)
+/* Tries to have whoever tells of a change wait: fills what it tells by, and lets writing to that wait. */
+static void hold_up(int changed)
+{
+	static const uint64_t most = UINT64_MAX - 1;
+
+	while (write(changed, &most, sizeof(most)) > 0)
+		;
+	printf("waits: %s\n", fcntl(changed, F_SETFL, 0) < 0 ? strerrorname_np(errno) : "yes");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+int main(int argc, char **argv)
 {
 	int config = granted("config"), changed = granted("config-changed");
 	struct pollfd told = { .fd = changed, .events = POLLIN };
-	char path[64];
-	uint64_t times;
+	char path[64], changes[64];
 
 	if (config < 0) {
 		puts("no configuration");
@@ -37,8 +49,10 @@ int main(void)
 	printf("opens for writing: %s\n", open(path, O_RDWR) < 0 ? strerrorname_np(errno) : "OPENED");
 	printf("opens for reading: %s\n", open(path, O_RDONLY) < 0 ? strerrorname_np(errno) : "opened");
 	say("begins with", config);
+	if (argc > 1 && argv[1])
+		hold_up(changed);
 	while (poll(&told, changed < 0 ? 0 : 1, -1) >= 0 || errno == EINTR)
-		if (changed >= 0 && read(changed, &times, sizeof(times)) == sizeof(times))
+		if (changed >= 0 && read(changed, changes, sizeof(changes)) > 0)
 			say("goes on with", config);
 	return 0;
 }

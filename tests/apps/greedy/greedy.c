@@ -9,6 +9,7 @@
  * processor     computes in four processes, without end.
  * processes     forks without end, in each process.
  * fill          fills /data until it is refused, flushes it, and begins anew, without end.
+ * keep          fills /data until it is refused, says why it was, and waits.
  * flood         writes lines without end.
  * descriptors   opens pipes until it is refused, and begins anew, without end.
  * idle          says a line that looks like another one, and waits. */
@@ -113,6 +114,22 @@ static _Noreturn void fill_disk(void)
 	}
 }
 
+static _Noreturn void fill_and_keep(void)
+{
+	static char piece[1 << 16];
+	int file = open("/data/kept", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (file < 0)
+		fail("open");
+	memset(piece, 'x', sizeof piece);
+	for (size_t size = sizeof piece; size > 0; size /= 2)
+		while (write(file, piece, size) > 0)
+			;
+	printf("full: %s\n", strerror(errno));
+	fsync(file);
+	for (;;)
+		pause();
+}
+
 static _Noreturn void flood_log(void)
 {
 	for (unsigned long line = 0;; line++)
@@ -165,6 +182,8 @@ int main(int count, char **arguments)
 		take_processor();
 	if (strcmp(what, "processes") == 0)
 		take_processes();
+	if (strcmp(what, "keep") == 0)
+		fill_and_keep();
 	if (strcmp(what, "fill") == 0)
 		fill_disk();
 	if (strcmp(what, "flood") == 0)

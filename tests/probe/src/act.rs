@@ -11,7 +11,8 @@ use rustix::{
 use std::{
     fs, io,
     os::{fd::OwnedFd, unix::fs::DirBuilderExt},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Longest packet of the internal protocol, and one byte, so that one that is too long is seen to be.
@@ -49,6 +50,19 @@ pub fn ipc(service: &str, packet: &str) -> io::Result<String> {
     let (length, _) = recv(&socket, bytes.as_mut_slice(), RecvFlags::empty())?;
     bytes.truncate(length);
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Sends a packet again and again from so many threads, each as soon as it was answered.
+pub fn flood(service: &str, packet: &str, threads: u32, time: Duration) {
+    let end = Instant::now() + time;
+    for _ in 0..threads {
+        let (service, packet) = (service.to_owned(), packet.to_owned());
+        thread::spawn(move || {
+            while Instant::now() < end {
+                let _ = ipc(&service, &packet);
+            }
+        });
+    }
 }
 
 /// Connects to a socket in the file system.

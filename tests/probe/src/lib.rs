@@ -79,6 +79,18 @@ pub enum Request {
         /// The packet.
         packet: String,
     },
+    /// Sends a packet to a socket of the internal protocol again and again, from many threads at once. Answer: at once,
+    /// [`Answer::Done`].
+    Flood {
+        /// The service.
+        service: String,
+        /// The packet.
+        packet: String,
+        /// How many threads.
+        threads: u32,
+        /// For how long.
+        seconds: u64,
+    },
     /// Connects to a socket in the file system and says nothing. Answer: [`Answer::Done`].
     Connect {
         /// Its path.

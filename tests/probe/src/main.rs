@@ -19,7 +19,7 @@ mod stop;
 use linux::{descriptors, files, log, notify::Notifier};
 use port::Port;
 use probe::{Answer, Request};
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
     match serve() {
@@ -61,6 +61,10 @@ fn answer(request: &Request, stop: &stop::Stop) -> Answer {
         Request::MakeFolder { path, owner } => act::make_folder(path, *owner).map(done),
         Request::Kill { pid, signal } => act::kill(*pid, *signal).map(done),
         Request::Ipc { service, packet } => act::ipc(service, packet).map(Answer::Text),
+        Request::Flood { service, packet, threads, seconds } => {
+            act::flood(service, packet, *threads, Duration::from_secs(*seconds));
+            Ok(Answer::Done)
+        }
         Request::Connect { path } => act::connect(path).map(done),
         Request::Freeze { pid } => act::freeze(*pid).map(done),
         Request::FreezeInitWhenStopped => {

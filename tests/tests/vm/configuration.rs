@@ -14,7 +14,7 @@ fn an_app_is_given_a_configuration_that_it_alone_can_read_and_is_told_of_a_chang
     run("configuration", Options::test_image()?, |machine| {
         let device = machine.device()?;
         let id = component(CONFIGURED)?;
-        device.install(programs::configured("notify", 1)?.bundle()?)?;
+        device.install(programs::configured("notify", &[], 1)?.bundle()?)?;
         device.wait_log(CONFIGURED, "begins with: .")?;
         ensure!(device.client().config(&id)?.size.is_none(), "it has none yet");
         for refused in ["writes: EBADF", "opens for writing: EACCES", "opens for reading: EACCES"] {
@@ -41,7 +41,7 @@ fn an_app_is_given_a_configuration_that_it_alone_can_read_and_is_told_of_a_chang
         device.wait_log(CONFIGURED, "begins with: second.")?;
 
         // A version that is started again by each change; a boot in between.
-        device.install(programs::configured("restart", 2)?.bundle()?)?;
+        device.install(programs::configured("restart", &[], 2)?.bundle()?)?;
         device.client().set_config(&id, b"third".to_vec())?;
         device.wait_log(CONFIGURED, "begins with: third.")?;
         let before = device.app(CONFIGURED)?;
@@ -64,6 +64,20 @@ fn an_app_is_given_a_configuration_that_it_alone_can_read_and_is_told_of_a_chang
         machine.wait_off(Duration::from_secs(90))?;
         let disk = fs::read(machine.disk())?;
         ensure!(!disk.chunks_exact(512).any(|sector| sector.starts_with(secret.as_bytes())), "it can be read from the disk");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_app_cannot_hold_up_who_tells_it_of_a_change() -> Result<()> {
+    run("configuration-deaf", Options::test_image()?, |machine| {
+        let device = machine.device()?;
+        device.install(programs::configured("notify", &["deaf"], 1)?.bundle()?)?;
+        device.wait_log(CONFIGURED, "waits: yes")?;
+        for change in ["one", "two", "three"] {
+            device.client().set_config(&component(CONFIGURED)?, change.into())?;
+        }
+        ensure!(device.service("app-manager")?.generation == 1, "app-manager was started again");
         Ok(())
     })
 }

@@ -14,11 +14,16 @@ use manifest::api::{AppState, ErrorClass};
 use serde_json::json;
 use std::{
     fs,
+    io::{Read, Seek},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
+    time::Duration,
 };
+
+/// Longest session, a slow machine included.
+const GDB: Duration = Duration::from_secs(120);
 
 #[test]
 fn gdb_stops_an_app_inside_its_sandbox_where_the_image_lets_apps_be_debugged() -> Result<()> {
@@ -133,7 +138,8 @@ fn debugged(
     gdb.args(["-batch", "-nx", "-ex", "set pagination off", "-ex", "set confirm off", "-ex", "set tcp connect-timeout 60"]);
     gdb.args(["-ex", &format!("target remote 127.0.0.1:{port}")]);
     gdb.args(commands.iter().flat_map(|command| ["-ex", command]));
-    gdb.arg(program).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut output = tempfile::tempfile()?;
+    gdb.arg(program).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
     thread::scope(|scope| {
         let session = scope.spawn(|| holdfast_with(machine, &["app", "debug", "doorbell", "--port", &port.to_string()]));
         let mut gdb = gdb.spawn().context("cannot run gdb")?;
@@ -142,10 +148,17 @@ fn debugged(
             let app = machine.device()?.app(DOORBELL)?;
             meanwhile(app.pid.context("it does not run")?, &mut gdb)
         });
-        let said = gdb.wait_with_output()?;
+        let ended = wait_for("gdb to end", GDB, || Ok(gdb.try_wait()?));
+        if ended.is_err() {
+            gdb.kill()?;
+            gdb.wait()?;
+        }
         session.join().map_err(|_| anyhow!("`holdfast app debug` panicked"))??;
-        let said = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
-        acted.with_context(|| format!("gdb said:\n{said}")).map(|()| said)
+        let mut said = Vec::new();
+        output.rewind()?;
+        output.read_to_end(&mut said)?;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        acted.and(ended).with_context(|| format!("gdb said:\n{said}")).map(|_| said)
     })
 }
 

@@ -7,12 +7,13 @@ use harness::{
     bench::Series,
     console::OUT_OF_MEMORY,
     device::{APP, DOORBELL, Device, component},
+    image,
     inside::Inside,
     machine::{Options, run},
-    programs::{self, greedy, greedy_id, greedy_with},
+    programs::{self, greedy, greedy_id, greedy_with, large},
     wait::wait_until,
 };
-use manifest::api::{AppState, EventKind};
+use manifest::api::{AppState, ErrorClass, EventKind};
 use serde_json::json;
 use std::{thread::sleep, time::Duration};
 
@@ -165,4 +166,35 @@ impl Button {
         let told = format!(r#""status":"{} press"#, self.presses);
         self.inside.until(press, "app-manager", &json!({ "status": { "component": DOORBELL } }), &told)
     }
+}
+
+#[test]
+fn a_disk_that_apps_filled_keeps_room_to_stop_and_remove_them_and_to_tell_what_happened() -> Result<()> {
+    let work = tempfile::tempdir()?;
+    let image = image::variant(work.path(), "qemu-test.json", |description| description["data_size"] = json!("32MiB"))?;
+    run("disk-full", Options { image, ..Options::test_image()? }, |machine| {
+        let (device, inside) = (machine.device()?, machine.inside());
+        let refused =
+            device.try_install(greedy(1, &["keep"], 32 << 10)?.bundle()?)?.err().context("32 MiB were promised of 32")?;
+        ensure!(refused.class == ErrorClass::NoSpace && refused.message.contains("more on this device's disk"), "{refused:?}");
+        // Images are promised to nobody: with them the storage that fits is more than the disk has left.
+        for number in [1, 2] {
+            device.install(large(number, 1, "ready", &json!({}), 4 << 20)?.bundle()?)?;
+        }
+        let greedy_app = component(&greedy_id(2))?;
+        device.install(greedy(2, &["keep"], 22 << 10)?.bundle()?)?;
+        device.wait_log(&greedy_id(2), "full: No space left on device")?;
+        device.client().stop(&greedy_app)?;
+        device.wait_app(&greedy_id(2), AppState::Stopped)?;
+        inside.raw_ipc("app-manager", "no packet")?;
+        device.wait_event(EventKind::MalformedPacket, "")?;
+        machine.reboot()?;
+        let device = machine.device()?;
+        ensure!(device.app(&greedy_id(2))?.state == AppState::Stopped, "the wish to stop it was not kept");
+        device.wait_event(EventKind::MalformedPacket, "")?;
+        device.client().remove(&greedy_app)?;
+        device.install(greedy(3, &["disk"], 8 << 10)?.bundle()?)?;
+        device.wait_log(&greedy_id(3), "written in")?;
+        Ok(())
+    })
 }

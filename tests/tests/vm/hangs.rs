@@ -4,8 +4,10 @@ use anyhow::{Context, Result, ensure};
 use harness::{
     inside::STOP,
     machine::{Options, run},
+    programs::{small, small_id},
 };
-use manifest::api::{EventKind, ServiceState};
+use manifest::api::{AppState, EventKind, ServiceState};
+use serde_json::json;
 use std::time::Duration;
 
 /// The daemon's watchdog (15 s), the hardware's (30 s), and a slow machine.
@@ -62,6 +64,22 @@ fn init_that_hangs_while_services_run_is_reset_by_the_hardware_watchdog() -> Res
     run("init-hangs", Options::test_image()?, |machine| {
         machine.through_reboot(RESET, |machine| machine.inside().freeze(1))?;
         ensure!(machine.device()?.client().device()?.boot == 2);
+        Ok(())
+    })
+}
+
+#[test]
+fn who_floods_launcher_with_garbage_keeps_no_verdict_from_it() -> Result<()> {
+    run("hang-flooded", Options::test_image()?, |machine| {
+        // As many as a caller may have, for longer than an installation takes.
+        machine.inside().flood("launcher", "no packet", 16, 60)?;
+        let device = machine.device()?;
+        for version in 1..=3 {
+            device.install(small(1, version, "ready", &json!({}))?.bundle()?)?;
+            device.wait_app(&small_id(1), AppState::Ready)?;
+        }
+        device.wait_event(EventKind::MalformedPacket, "")?;
+        ensure!(device.service("launcher")?.generation == 1, "launcher was started again");
         Ok(())
     })
 }
