@@ -46,7 +46,7 @@ fn gdb_stops_an_app_inside_its_sandbox_where_the_image_lets_apps_be_debugged() -
                 "backtrace",
                 "info threads",
                 // Where the next call puts its way back: the processor's own debug registers.
-                "watch -location *(unsigned long *)($sp - 8)",
+                "watch -location *(($sp - 8) as *mut u64)",
                 "continue",
                 // Twice as long as its watchdog would let it be silent.
                 "shell sleep 5",

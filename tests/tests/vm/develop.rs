@@ -1,6 +1,6 @@
 //! `holdfast app dev`: what is saved runs, and what does not build leaves the version before alone.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::{
     develop::{Dev, Said, WORDS, new_app},
     machine::{Options, run},
@@ -21,7 +21,13 @@ fn what_a_developer_saves_runs_and_what_does_not_build_is_told_while_the_version
         ensure!(first["app"]["version"] == 1, "{first}");
 
         fs::write(&source, text.replace("return 0;", "return nothing;"))?;
-        let (_, Said::Failed(why)) = dev.next()? else { anyhow::bail!("what does not build was not told") };
+        let why = loop {
+            match dev.next()?.1 {
+                Said::Failed(why) => break why,
+                Said::Turn(turn) => bail!("what does not build runs: {turn}"),
+                Said::Log(_) => {}
+            }
+        };
         ensure!(why.contains("does not build") || why.contains("make"), "{why}");
         let apps = machine.device()?.apps()?;
         let app = apps.iter().find(|app| app.name == "thermostat").context("the device does not have the app")?;
