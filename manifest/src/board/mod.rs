@@ -1,13 +1,10 @@
 //! The board file, `boards/<name>.json`: which physical thing a peripheral's name means.
 //!
 //! - [`entries`]: what a board file can name.
-//! - [`hardware_definition`]: Azure Sphere's files for the same purpose, from which board files are made.
 //! - [`device`]: an entry as an app gets it: its files, its descriptors, and what it must share with nobody.
 
 pub mod device;
 pub mod entries;
-#[cfg(feature = "hardware-definition")]
-pub mod hardware_definition;
 
 pub use device::Device;
 pub use entries::{
