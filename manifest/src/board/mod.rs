@@ -73,26 +73,6 @@ pub struct Board {
 }
 
 impl Board {
-    /// A board without anything.
-    pub fn empty(name: DisplayName) -> Self {
-        Self {
-            schema: None,
-            name,
-            gpio: Vec::new(),
-            uart: Vec::new(),
-            i2c: Vec::new(),
-            spi: Vec::new(),
-            pwm: Vec::new(),
-            adc: Vec::new(),
-            led: Vec::new(),
-            rtc: Vec::new(),
-            watchdog: Vec::new(),
-            aliases: BTreeMap::new(),
-            constants: BTreeMap::new(),
-            simulator: None,
-        }
-    }
-
     /// Reads a board file: no name twice, nothing under two names but by an alias, values that a board can have.
     pub fn parse(bytes: &[u8]) -> Result<Self, BoardError> {
         let board: Self = read::json("board file", bytes, BOARD_LIMIT)?;
