@@ -1,7 +1,7 @@
 //! The board file, `boards/<name>.json`: which physical thing a peripheral's name means.
 //!
-//! - [`entries`]: what a board file can name.
-//! - [`device`]: an entry as an app gets it: its files, its descriptors, and what it must share with nobody.
+//! - [`entries`]: what a board file can name, and what of the hardware each is, which belongs to one app.
+//! - [`device`]: an entry as an app gets it: its files and its descriptors.
 
 pub mod device;
 pub mod entries;
