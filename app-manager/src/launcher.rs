@@ -184,8 +184,6 @@ mod tests {
         let event = Exited {
             instance: Instance { component: "25025d2c-66da-4448-bae1-ac26fcdd3627".parse().unwrap(), generation: 1 },
             how: Ending::Signaled(9),
-            max_rss_kib: 1,
-            cpu_ms: 1,
         };
         let bytes = serde_json::to_vec(&event).unwrap();
         assert!(matches!(ipc::packet::parse(&bytes), Ok(Packet::Event(parsed)) if parsed == event));

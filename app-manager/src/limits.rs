@@ -16,7 +16,7 @@ const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];
 /// Most groups below `apps` that are looked at.
 const GROUPS_LIMIT: usize = 4096;
 
-/// Hands the controllers on to the apps' groups. init may have done it already.
+/// Hands those controllers on to the apps' groups that they lack: none where init made the tree.
 pub fn enable_controllers(apps: &Path) -> Result<(), FileError> {
     let group = Cgroup::at(apps);
     let enabled = group.get("cgroup.subtree_control")?;

@@ -6,13 +6,14 @@ use crate::{
     figures::Figures,
     outside::{Outside, Power},
     peers::lets_in,
+    request,
     services::Services,
 };
 use ipc::packet;
 use manifest::{
     api::{Done, ErrorBody, ErrorClass},
     names::ComponentId,
-    services::{Certificate, Peer, Reply, Request, Rights, parse_request},
+    services::{Certificate, Peer, Reply, Request, Rights},
 };
 use rustix::fd::{AsFd, BorrowedFd};
 use serde::Serialize;
@@ -34,7 +35,7 @@ impl<O: Outside> Services<O> {
             let message = "another request was sent before the reply to this one came".to_owned();
             self.reply::<Done>(id, token, Err(refused(ErrorClass::Conflict, message, None)), &[]);
         }
-        match parse_request(packet) {
+        match request::parse(packet) {
             Ok(request) => self.carry_out(id, token, request),
             Err(error) => self.malformed(id, token, linux::files::chain(&error)),
         }
@@ -51,7 +52,7 @@ impl<O: Outside> Services<O> {
 
     fn carry_out(&mut self, id: &ComponentId, token: u64, request: Request) {
         let Some(app) = self.apps.get(id) else { return };
-        if let Some(line) = app.rights.missing(&request) {
+        if let Some(line) = request::missing(&app.rights, &request) {
             let message = "the app's manifest does not list this".to_owned();
             return self.reply::<Done>(id, token, Err(refused(ErrorClass::NotGranted, message, Some(line))), &[]);
         }

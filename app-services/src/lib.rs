@@ -6,7 +6,8 @@
 //! and the figures of its control group come along as open files; what needs privilege is asked of init.
 //!
 //! - [`services`]: the apps that are served, and the loop's turn. [`app`]: one of them with its connections.
-//! - [`answer`]: one request, one reply. [`peers`]: pairs of sockets for two apps that name each other.
+//! - [`request`]: what a packet asks for, and the line that a manifest lacks. [`answer`]: one request, one reply.
+//! - [`peers`]: pairs of sockets for two apps that name each other.
 //! - [`updates`]: which updates are coming. [`certificates`]: an app's certificates and keys. [`figures`]: the app's control group. [`pace`]: how fast one app is listened to.
 //! - [`manager`]: the link to app-manager. [`outside`]: what is asked of init and app-manager,
 //!   and told to the monitor.
@@ -27,5 +28,6 @@ pub mod manager;
 pub mod outside;
 pub mod pace;
 pub mod peers;
+pub mod request;
 pub mod services;
 pub mod updates;

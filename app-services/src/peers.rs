@@ -1,10 +1,10 @@
 //! Pairs of connected sockets for two apps whose manifests name each other.
 
-use crate::answer::refused;
+use crate::{answer::refused, request::peer_line};
 use manifest::{
     api::{ErrorBody, ErrorClass},
     names::ComponentId,
-    services::{Rights, peer_line},
+    services::Rights,
 };
 use rustix::{
     fd::OwnedFd,

@@ -1,8 +1,8 @@
 //! A hardware definition of Azure Sphere: what is read is written and read again the same.
 #![no_main]
 
+use holdfast_cli::board::hardware_definition::{DEFINITION_LIMIT, HardwareDefinition};
 use libfuzzer_sys::fuzz_target;
-use manifest::board::hardware_definition::{DEFINITION_LIMIT, HardwareDefinition};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(read) = HardwareDefinition::parse(bytes) else { return };

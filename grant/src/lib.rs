@@ -12,7 +12,7 @@
 //! - [`values`]: values that make no sense on any device.
 //! - [`peripherals`]: which entries of the board file are meant.
 //! - [`services`]: rights to what app-services does.
-//! - [`rights`]: what a manifest asks for, in plain words; [`changes`]: what an update adds.
+//! - [`rights`]: what a manifest asks for, in plain words.
 //! - [`explain`]: the decision in the same words, with what the board adds.
 //! - [`denial`]: what a manifest lacks, where the app was refused a system call.
 //!
@@ -21,7 +21,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod changes;
 pub mod denial;
 pub mod explain;
 pub mod peripherals;

@@ -30,7 +30,7 @@ pub struct Said {
 pub enum Kind {
     /// It may do something.
     Right,
-    /// It may use up so much.
+    /// It may use up so much; processes and what they may start are counted so too.
     Limit,
     /// How it is started, watched and ended.
     Life,
@@ -44,18 +44,6 @@ pub fn said(manifest: &AppManifest) -> Vec<Said> {
     all.extend(peripherals(manifest));
     all.extend(beyond_peripherals(manifest));
     all
-}
-
-/// What it may do, without limits and life. Empty: it can compute and log.
-pub fn asked_for(manifest: &AppManifest) -> Vec<String> {
-    let rights = peripherals(manifest).into_iter().chain(capabilities(manifest));
-    rights.filter(|said| said.kind == Kind::Right).map(|said| said.words).collect()
-}
-
-/// What it may use up.
-pub fn limits_of(manifest: &AppManifest) -> Vec<String> {
-    let processes = program(manifest).into_iter().filter(|said| said.kind == Kind::Right);
-    processes.chain(limits(&manifest.holdfast)).map(|said| said.words).collect()
 }
 
 /// The program and its processes.
@@ -75,7 +63,7 @@ pub(crate) fn program(manifest: &AppManifest) -> Vec<Said> {
         }
     };
     let most = if mode == Processes::Single { 1 } else { most.into() };
-    all.push(Said { measures: vec![rank, most], ..of("Holdfast.Processes", Kind::Right, words) });
+    all.push(Said { measures: vec![rank, most], ..of("Holdfast.Processes", Kind::Limit, words) });
     all
 }
 

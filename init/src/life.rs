@@ -4,7 +4,8 @@
 //! Waiting ──start──▶ Starting ──ready──▶ Ready ──silence──▶ Silent (hardware watchdog starves) or Killed
 //!    ▲                  │ ended, late       │ ended            │ pinged: Ready again
 //!    └──── BackOff ◀────┴───────────────────┴──────────────────┘
-//! any ──stop──▶ Stopping ──ended──▶ Stopped             Disabled: not part of safe mode
+//! with a process ──stop──▶ Stopping ──ended──▶ Stopped ◀──stop── Waiting, BackOff
+//! Disabled: not part of safe mode, and stays so
 //! Ready ──finished──▶ Waiting: one that runs on demand has nothing left to do
 //! ```
 //!

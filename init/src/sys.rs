@@ -4,6 +4,7 @@
 
 use linux::{
     clone::{Namespaces, Side, clone},
+    last_errno,
     process::{self, CapabilitySet, Resource},
 };
 use rustix::{
@@ -211,10 +212,6 @@ pub fn loopback_up(socket: impl AsFd) -> Result<(), Errno> {
 pub fn kill_everything() {
     // SAFETY: kill(-1) as PID 1 signals every process but init itself (kill(2)); init alone calls this, on the way down.
     unsafe { libc::kill(-1, libc::SIGKILL) };
-}
-
-fn last_errno() -> Errno {
-    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 #[cfg(test)]

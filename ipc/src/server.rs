@@ -85,7 +85,7 @@ pub enum Incoming<Q> {
         /// The request's name.
         request: &'static str,
     },
-    /// A connection came or went.
+    /// Nothing to do: a connection came or was refused, or there was nothing to read.
     Nothing,
     /// The connection with this token ended.
     Closed,

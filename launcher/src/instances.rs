@@ -107,5 +107,5 @@ fn message(instance: Instance, exit: &Exit) -> Exited {
         pidfd::Ending::Exited(status) => Ending::Exited(status),
         pidfd::Ending::Signaled(signal) => Ending::Signaled(signal),
     };
-    Exited { instance, how, max_rss_kib: exit.max_rss_kib, cpu_ms: u64::try_from(exit.cpu.as_millis()).unwrap_or(u64::MAX) }
+    Exited { instance, how }
 }

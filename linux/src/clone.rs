@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "clone3 has no wrapper anywhere")]
 
 use crate::{
-    files,
+    files, last_errno,
     process::{self, CapabilitySet, Signal},
 };
 use rustix::{
@@ -75,7 +75,7 @@ pub unsafe fn clone(namespaces: Namespaces, cgroup: Option<BorrowedFd<'_>>) -> R
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Side::Parent { pid: i32::try_from(pid).unwrap_or(i32::MAX), pidfd })
         }
-        _ => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+        _ => Err(last_errno()),
     }
 }
 
@@ -113,7 +113,7 @@ pub fn copy(_: &OneThread, kept: &[BorrowedFd<'_>], body: impl FnOnce() -> u8) -
         ),
         // SAFETY: with CLONE_PIDFD a successful call has stored a new descriptor there, which nobody else owns.
         1.. => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
-        _ => Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)),
+        _ => Err(last_errno()),
     }
 }
 
@@ -148,7 +148,7 @@ fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<(), Errno> {
     for (begin, end) in begins.zip(ends).filter_map(|(begin, end)| Some((begin, end.filter(|end| begin <= *end)?))) {
         // SAFETY: the child uses no descriptor but `kept`, and ends by _exit, so none is closed twice.
         if unsafe { libc::syscall(libc::SYS_close_range, begin, end, 0) } < 0 {
-            return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO));
+            return Err(last_errno());
         }
     }
     Ok(())

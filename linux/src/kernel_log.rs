@@ -1,4 +1,4 @@
-//! The kernel's log, `/dev/kmsg` (Documentation/ABI/testing/dev-kmsg): one record per read(2) and per write(2).
+//! The kernel's log, `/dev/kmsg` (Documentation/ABI/testing/dev-kmsg): one record per read(2).
 //!
 //! A record's text may hold what an app chose (its name, say). The kernel has escaped control characters, backslashes
 //! and everything beyond ASCII as `\xNN` by then, and here it stays so. Who wrote a record is told by its facility:
@@ -16,8 +16,6 @@ use text::printable;
 pub const KERNEL: u8 = 0;
 /// Longest record that read(2) returns, in bytes: 2048 of text, of which each may take four, and the prefix.
 pub const RECORD_LIMIT: usize = 10 * 1024;
-/// Longest text that [`write`] passes on, in bytes: the kernel refuses 1024 and more, priority included.
-pub const TEXT_LIMIT: usize = 976;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,18 +99,6 @@ impl AsFd for Reader {
     }
 }
 
-/// Writes one record of this priority (0 to 7) to `/dev/kmsg`: what is too long is cut, control characters become
-/// spaces. It ends up on the console too, where the console's level lets it.
-pub fn write(kmsg: impl AsFd, priority: u8, text: &str) -> io::Result<()> {
-    io::write(kmsg, &rendered(priority, text)).map(|_| ())
-}
-
-fn rendered(priority: u8, text: &str) -> Vec<u8> {
-    let mut line = printable(text, TEXT_LIMIT);
-    line.truncate(line.floor_char_boundary(TEXT_LIMIT));
-    format!("<{}>{line}\n", priority.min(7)).into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,13 +115,6 @@ mod tests {
         for bytes in [&b""[..], b";", b"x,1,2,-;t", b"6,1;t", b"6,1,2,-", b"4294967296,1,2,-;t", b"6,-1,2,-;t"] {
             assert_eq!(parse(bytes), None, "{}", String::from_utf8_lossy(bytes));
         }
-    }
-
-    #[test]
-    fn a_written_record_is_one_line_that_the_kernel_takes() {
-        assert_eq!(rendered(3, "a\n<0>b"), b"<3>a <0>b\n");
-        let long = rendered(9, &"ä".repeat(5000));
-        assert!(long.len() < 1024 && long.starts_with(b"<7>") && std::str::from_utf8(&long).is_ok());
     }
 
     #[test]

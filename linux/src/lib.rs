@@ -35,3 +35,10 @@ pub mod quota;
 pub mod signals;
 pub mod sysfs;
 pub mod verity;
+
+use rustix::io::Errno;
+
+/// What the last system call of this thread failed with, where libc made it. Allocates nothing.
+pub fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}

@@ -30,7 +30,9 @@ pub fn info(text: impl fmt::Display) {
     line(6, text);
 }
 
-fn line(priority: u8, text: impl fmt::Display) {
+/// A line of any priority, 0 (emergency) to 7 (debug). Where standard error is `/dev/kmsg`, as the monitor's is, it becomes
+/// one record of it, and ends up on the console too, where the console's level lets it.
+pub fn line(priority: u8, text: impl fmt::Display) {
     let bytes = rendered(priority, text);
     // A full or closed pipe loses the line: a log must never stop its daemon.
     let _ = rustix::io::write(rustix::stdio::stderr(), &bytes);
@@ -49,8 +51,8 @@ mod tests {
 
     #[test]
     fn a_line_stays_one_line_and_bounded() {
-        assert_eq!(rendered(3, "a\nb\x1b[0m"), b"<3>a b [0m\n");
+        assert_eq!(rendered(3, "a\n<0>b\x1b[0m"), b"<3>a <0>b [0m\n");
         let long = rendered(6, "ä".repeat(5000));
-        assert!(long.len() <= LINE_LIMIT + 1 && long.ends_with(b"\n"));
+        assert!(long.len() <= LINE_LIMIT + 1 && long.ends_with(b"\n") && std::str::from_utf8(&long).is_ok());
     }
 }

@@ -2,6 +2,7 @@
 //! ever sees one with looser flags than it ends with.
 #![expect(unsafe_code, reason = "mount_setattr is not in rustix")]
 
+use crate::last_errno;
 pub use rustix::mount::MountAttrFlags as Flags;
 use rustix::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
@@ -10,7 +11,6 @@ use rustix::{
     mount::{self, FsMountFlags, FsOpenFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags},
 };
 use std::{
-    ffi::CStr,
     io,
     path::{Path, PathBuf},
 };
@@ -97,33 +97,18 @@ pub fn attach_to(detached: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(),
 /// Makes and attaches a mount.
 pub fn mount(kind: &str, options: &[FsOption<'_>], flags: Flags, target: impl AsRef<Path>) -> Result<(), MountError> {
     let target = target.as_ref();
-    let place = |mut e: MountError| {
-        e.target = target.to_owned();
-        e
-    };
-    let made = detached(kind, options, flags).map_err(place)?;
-    attach(made.as_fd(), target).map_err(|mut e| {
-        e.what = kind.to_owned();
-        e
-    })
+    let made = detached(kind, options, flags).map_err(|e| MountError { target: target.to_owned(), ..e })?;
+    attach(made.as_fd(), target).map_err(|e| MountError { what: kind.to_owned(), ..e })
 }
 
 /// Adds and takes away flags of one mount (mount_setattr(2)).
 pub fn change(mount: BorrowedFd<'_>, add: Flags, take_away: Flags) -> Result<(), MountError> {
-    set_attributes(mount, c"", libc::AT_EMPTY_PATH, attributes(add, take_away)).map_err(error("change", "flags", ""))
+    set_attributes(mount, 0, add, take_away).map_err(error("change", "flags", ""))
 }
 
 /// Adds flags to a mount and everything mounted below it.
 pub fn change_tree(mount: BorrowedFd<'_>, add: Flags) -> Result<(), MountError> {
-    set_attributes(mount, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, attributes(add, Flags::empty())).map_err(error(
-        "change",
-        "flags of the tree",
-        "",
-    ))
-}
-
-fn attributes(add: Flags, take_away: Flags) -> libc::mount_attr {
-    libc::mount_attr { attr_set: u64::from(add.bits()), attr_clr: u64::from(take_away.bits()), propagation: 0, userns_fd: 0 }
+    set_attributes(mount, libc::AT_RECURSIVE, add, Flags::empty()).map_err(error("change", "flags of the tree", ""))
 }
 
 /// Makes the file system at `path` read-only, which fails with EBUSY while a file is open for writing; flags of the
@@ -145,18 +130,13 @@ pub fn detach(path: impl AsRef<Path>) -> Result<(), MountError> {
     mount::unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).map_err(error("unmount", "detach", path))
 }
 
-fn set_attributes(fd: BorrowedFd<'_>, path: &CStr, flags: libc::c_int, attributes: libc::mount_attr) -> Result<(), Errno> {
-    // SAFETY: mount_setattr reads a NUL-terminated path and `size_of::<mount_attr>()` bytes, both of which live until it
+fn set_attributes(mount: BorrowedFd<'_>, recursive: libc::c_int, add: Flags, take_away: Flags) -> Result<(), Errno> {
+    let (attr_set, attr_clr) = (u64::from(add.bits()), u64::from(take_away.bits()));
+    let attributes = libc::mount_attr { attr_set, attr_clr, propagation: 0, userns_fd: 0 };
+    let (flags, size) = (libc::AT_EMPTY_PATH | recursive, size_of::<libc::mount_attr>());
+    // SAFETY: mount_setattr reads a NUL-terminated path and `size` bytes of `attributes`, both of which live until it
     // returns, and writes nothing (mount_setattr(2)).
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            fd.as_raw_fd(),
-            path.as_ptr(),
-            flags,
-            &raw const attributes,
-            size_of::<libc::mount_attr>(),
-        )
-    };
-    if result < 0 { Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)) } else { Ok(()) }
+    let result =
+        unsafe { libc::syscall(libc::SYS_mount_setattr, mount.as_raw_fd(), c"".as_ptr(), flags, &raw const attributes, size) };
+    if result < 0 { Err(last_errno()) } else { Ok(()) }
 }

@@ -16,9 +16,6 @@ pub struct Notifier {
     watchdog: Option<Duration>,
 }
 
-/// Longest line for people, in characters: what init keeps of it.
-const STATUS_LIMIT: usize = 200;
-
 impl Notifier {
     /// From NOTIFY_SOCKET and WATCHDOG_USEC; without them it says nothing to nobody.
     pub fn from_environment() -> Self {
@@ -46,11 +43,6 @@ impl Notifier {
     /// Still alive: call only from the loop that does the work, never from a thread of its own.
     pub fn watchdog(&self) {
         self.say("WATCHDOG=1");
-    }
-
-    /// One line for people.
-    pub fn status(&self, text: &str) {
-        self.say(&format!("STATUS={}", text::printable(text, STATUS_LIMIT)));
     }
 
     fn say(&self, text: &str) {

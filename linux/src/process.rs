@@ -59,20 +59,28 @@ pub fn drop_all_capabilities() -> Result<(), Errno> {
 /// Takes everything but `keep` out of the bounding set: no exec wins it back. Needs CAP_SETPCAP where something is
 /// there to take out.
 pub fn drop_bounding(keep: CapabilitySet) -> Result<(), Errno> {
-    for bit in 0..u64::BITS {
-        let one = CapabilitySet::from_bits_retain(1 << bit);
-        if keep.contains(one) {
-            continue;
-        }
+    let left = bounding()?;
+    let mut surplus = each_capability().filter(|one| left.contains(*one) && !keep.contains(*one));
+    surplus.try_for_each(thread::remove_capability_from_bounding_set)
+}
+
+/// The bounding set, with capabilities too that have no name here yet.
+pub fn bounding() -> Result<CapabilitySet, Errno> {
+    let mut set = CapabilitySet::empty();
+    for one in each_capability() {
         match thread::capability_is_in_bounding_set(one) {
-            Ok(true) => thread::remove_capability_from_bounding_set(one)?,
+            Ok(true) => set |= one,
             Ok(false) => {}
             // Past the last capability that this kernel knows.
             Err(Errno::INVAL) => break,
             Err(e) => return Err(e),
         }
     }
-    Ok(())
+    Ok(set)
+}
+
+fn each_capability() -> impl Iterator<Item = CapabilitySet> {
+    (0..u64::BITS).map(|bit| CapabilitySet::from_bits_retain(1 << bit))
 }
 
 /// Sets securebits beside those that are set: a locked bit that were left out would be refused with EPERM.

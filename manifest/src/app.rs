@@ -7,7 +7,7 @@ use crate::{
     board::Kind,
     destination::{Destination, Port, PortRange, Protocol},
     holdfast::HoldfastSection,
-    names::{CatalogId, CleanPath, ComponentId, PeripheralName},
+    names::{CatalogId, CleanPath, ComponentId, NameError, PeripheralName},
     read::{self, ReadError},
 };
 use serde::{
@@ -125,21 +125,12 @@ pub enum Peripheral {
 /// By hand, where serde's untagged enums would not say what is wrong with a name.
 impl<'de> Deserialize<'de> for Peripheral {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Peripheral;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a peripheral such as \"$DOORBELL_BUTTON\", or a raw number")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Peripheral, E> {
-                text.parse().map(Peripheral::Named).map_err(E::custom)
-            }
-            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Peripheral, E> {
-                let number = u32::try_from(n).map_err(|_| E::custom(format!("{n} is too large for the number of a peripheral")));
-                number.map(Peripheral::Raw)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+        let raw = |n| {
+            let number = u32::try_from(n).map_err(|_| format!("{n} is too large for the number of a peripheral"));
+            number.map(Self::Raw)
+        };
+        let named = |text: &str| text.parse().map(Self::Named).map_err(|error: NameError| error.to_string());
+        read::number_or_text(deserializer, "a peripheral such as \"$DOORBELL_BUTTON\", or a raw number", raw, named)
     }
 }
 

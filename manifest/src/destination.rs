@@ -1,7 +1,10 @@
 //! Where an app may connect to: a host name, a kind of service on the local network, or a range of addresses; with ports.
 
-use crate::names::{HostName, NameError, ServiceType};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use crate::{
+    names::{HostName, NameError, ServiceType},
+    read,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, net::IpAddr, num::NonZeroU16, str::FromStr};
 
 /// A TCP or UDP port, 1 to 65535.
@@ -86,20 +89,8 @@ impl Serialize for PortRange {
 
 impl<'de> Deserialize<'de> for PortRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = PortRange;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a port, 1 to 65535, or text such as \"8000-8010\"")
-            }
-            fn visit_u64<E: de::Error>(self, n: u64) -> Result<PortRange, E> {
-                Port::try_from(n).map(Into::into).map_err(E::custom)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<PortRange, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+        let port = |n| Port::try_from(n).map(Into::into);
+        read::number_or_text(deserializer, "a port, 1 to 65535, or text such as \"8000-8010\"", port, str::parse)
     }
 }
 

@@ -93,6 +93,18 @@ name!(
 );
 
 name!(
+    /// A sysctl, with dots; becomes a path below `/proc/sys`.
+    SysctlKey,
+    "sysctl",
+    "expected a name such as kernel.dmesg_restrict",
+    |text| {
+        let part = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let valid = text.len() <= 128 && text.contains('.') && text.split('.').all(part);
+        valid.then(|| text.to_owned())
+    }
+);
+
+name!(
     /// A peripheral as manifests name it, without the `$` that Azure Sphere's hardware definitions put in front. Names of
     /// the chip itself, such as `ISU0` or `PWM-CONTROLLER-0`, have none.
     PeripheralName,

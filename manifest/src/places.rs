@@ -40,7 +40,7 @@ pub const APPS: &str = "/data/apps";
 pub const STORAGE: &str = "/data/storage";
 /// What the keys of the apps' storage are made from (security-monitor).
 pub const STORAGE_KEYS: &str = "/data/keys";
-/// The apps' configuration (security-monitor).
+/// The apps' configuration and certificates (security-monitor).
 pub const CONFIG: &str = "/data/config";
 /// Log rings of apps (app-manager).
 pub const APP_LOGS: &str = "/data/logs/apps";

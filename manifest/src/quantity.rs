@@ -1,5 +1,6 @@
 //! Sizes and times with their unit in the type.
 
+use crate::read;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
@@ -47,20 +48,8 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Bytes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a size in bytes, or text with a unit such as \"64KiB\"")
-            }
-            fn visit_u64<E>(self, n: u64) -> Result<Bytes, E> {
-                Ok(Bytes(n))
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Bytes, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+        let expected = "a size in bytes, or text with a unit such as \"64KiB\"";
+        read::number_or_text(deserializer, expected, |n| Ok(Self(n)), str::parse)
     }
 }
 
@@ -103,19 +92,13 @@ impl Delay {
     }
 }
 
-/// Largest first; "ms" before "s", which it ends with.
-const TIME_UNITS: [(&str, u32); 4] = [("h", 3_600_000), ("min", 60_000), ("ms", 1), ("s", 1000)];
+/// Largest first.
+const TIME_UNITS: [(&str, u32); 4] = [("h", 3_600_000), ("min", 60_000), ("s", 1000), ("ms", 1)];
 
 impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |size: u32| self.0 >= size && self.0.is_multiple_of(size);
-        let (unit, size) = match self.0 {
-            0 => ("s", 1000),
-            _ if fits(3_600_000) => ("h", 3_600_000),
-            _ if fits(60_000) => ("min", 60_000),
-            _ if fits(1000) => ("s", 1000),
-            _ => ("ms", 1),
-        };
+        let fits = |(_, size): &&(&str, u32)| self.0 >= *size && self.0.is_multiple_of(*size);
+        let (unit, size) = TIME_UNITS.iter().find(fits).unwrap_or(&("s", 1000));
         write!(f, "{}{unit}", self.0 / size)
     }
 }
@@ -146,21 +129,11 @@ impl Serialize for Delay {
 
 impl<'de> Deserialize<'de> for Delay {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Delay;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time in whole seconds, or text with a unit such as \"500ms\"")
-            }
-            fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Delay, E> {
-                let milliseconds = u32::try_from(n).ok().filter(|n| *n <= DAY).map(|n| n * 1000);
-                milliseconds.map(Delay).ok_or_else(|| E::custom(format!("{n} seconds is more than a day ({DAY})")))
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Delay, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
+        let seconds = |n: u64| {
+            let milliseconds = u32::try_from(n).ok().filter(|n| *n <= DAY).map(|n| Self(n * 1000));
+            milliseconds.ok_or_else(|| format!("{n} seconds is more than a day ({DAY})"))
+        };
+        read::number_or_text(deserializer, "a time in whole seconds, or text with a unit such as \"500ms\"", seconds, str::parse)
     }
 }
 

@@ -134,6 +134,29 @@ pub fn unique_filled<'de, D: Deserializer<'de>, T: Deserialize<'de> + PartialEq>
     Ok(list)
 }
 
+/// For what is written as a number or as text (`Deserialize`): `expected` says what stands in an error beside anything else.
+pub fn number_or_text<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: &'static str,
+    number: fn(u64) -> Result<T, String>,
+    text: fn(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    struct Either<T>(&'static str, fn(u64) -> Result<T, String>, fn(&str) -> Result<T, String>);
+    impl<T> Visitor<'_> for Either<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+        fn visit_u64<E: Error>(self, n: u64) -> Result<T, E> {
+            (self.1)(n).map_err(E::custom)
+        }
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            (self.2)(text).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_any(Either(expected, number, text))
+}
+
 /// Most entries of a list of [`unique`] ones, each of which is compared with all others.
 pub const LIST_LIMIT: usize = 1024;
 

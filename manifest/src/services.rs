@@ -8,7 +8,6 @@ use crate::{
     app::{Capabilities, PowerControl},
     holdfast::HoldfastSection,
     names::{CertificateName, ComponentId, TimeZone},
-    read::{self, ReadError},
 };
 use serde::{Deserialize, Serialize};
 
@@ -302,112 +301,5 @@ impl Rights {
     /// Whether there is none: such an app has no socket.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
-    }
-
-    /// The manifest's line that a request lacks; none if it may be asked.
-    pub fn missing(&self, request: &Request) -> Option<String> {
-        let (listed, line) = match request {
-            Request::Memory {} => (self.memory, r#""Capabilities": { "HeapMemStats": true }"#.to_owned()),
-            Request::ResetMemoryPeak {} => {
-                (self.reset_memory_peak, r#""Capabilities": { "ResetMemoryWatermarks": true }"#.to_owned())
-            }
-            Request::Reboot {} => (self.reboot, r#""Capabilities": { "PowerControls": ["ForceReboot"] }"#.to_owned()),
-            Request::PowerOff {} => (self.power_off, r#""Capabilities": { "PowerControls": ["ForcePowerDown"] }"#.to_owned()),
-            Request::Connect { app } => (self.peers.contains(app), peer_line(app)),
-            Request::Accept {} => (!self.peers.is_empty(), peer_line(&"COMPONENT-ID")),
-            Request::SetClock { .. } | Request::SetTimeZone { .. } => {
-                (self.set_clock, r#""Capabilities": { "SystemTime": true }"#.to_owned())
-            }
-            Request::Updates { .. } | Request::AllowUpdate { .. } => {
-                let told = self.updates || self.put_off_updates;
-                (told, r#""Capabilities": { "SystemEventNotifications": true }"#.to_owned())
-            }
-            Request::PutOffUpdate { .. } => {
-                (self.put_off_updates, r#""Capabilities": { "SoftwareUpdateDeferral": true }"#.to_owned())
-            }
-            Request::Network {} => (self.network, r#""Holdfast": { "NetworkStatus": true }"#.to_owned()),
-            Request::PutCertificate { .. }
-            | Request::Certificates {}
-            | Request::Certificate { .. }
-            | Request::RenameCertificate { .. }
-            | Request::RemoveCertificate { .. } => (self.certificates, r#""Capabilities": { "CertStore": true }"#.to_owned()),
-        };
-        (!listed).then_some(line)
-    }
-}
-
-/// The line of a manifest that names another app.
-pub fn peer_line(app: &dyn std::fmt::Display) -> String {
-    format!(r#""Capabilities": {{ "AllowedApplicationConnections": ["{app}"] }}"#)
-}
-
-/// Reads a request from a packet: what an app sends, so anything.
-pub fn parse_request(bytes: &[u8]) -> Result<Request, ReadError> {
-    read::json("request", bytes, SERVICE_PACKET_LIMIT)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const APP: &str = "25025d2c-66da-4448-bae1-ac26fcdd3627";
-
-    #[test]
-    fn requests_are_short_enough_to_be_written_by_hand() {
-        assert_eq!(parse_request(br#"{"memory":{}}"#).unwrap(), Request::Memory {});
-        let connect = format!(r#"{{"connect":{{"app":"{APP}"}}}}"#);
-        assert_eq!(parse_request(connect.as_bytes()).unwrap(), Request::Connect { app: APP.parse().unwrap() });
-        let reply = serde_json::to_string(&Reply::Ok(Memory { used_bytes: 1, peak_bytes: 2, limit_bytes: 3 })).unwrap();
-        assert_eq!(reply, r#"{"ok":{"used_bytes":1,"peak_bytes":2,"limit_bytes":3}}"#);
-    }
-
-    #[test]
-    fn what_is_no_request_is_refused() {
-        for text in ["", "memory", "{}", r#"{"memory":{"x":1}}"#, r#"{"memory":{},"reboot":{}}"#, r#"{"connect":{"app":"../x"}}"#]
-        {
-            assert!(parse_request(text.as_bytes()).is_err(), "{text}");
-        }
-        assert!(parse_request(&vec![b' '; SERVICE_PACKET_LIMIT + 1]).is_err());
-    }
-
-    #[test]
-    fn a_request_that_the_manifest_does_not_list_lacks_its_line() {
-        let all = [
-            (Request::Memory {}, r#""HeapMemStats":true"#),
-            (Request::ResetMemoryPeak {}, r#""ResetMemoryWatermarks":true"#),
-            (Request::Reboot {}, r#""PowerControls":["ForceReboot"]"#),
-            (Request::PowerOff {}, r#""PowerControls":["ForcePowerDown"]"#),
-            (
-                Request::Connect { app: APP.parse().unwrap() },
-                r#""AllowedApplicationConnections":["25025d2c-66da-4448-bae1-ac26fcdd3627"]"#,
-            ),
-            (Request::Certificates {}, r#""CertStore":true"#),
-            (Request::SetClock { unix_ms: 0 }, r#""SystemTime":true"#),
-            (Request::Updates { seen: 0 }, r#""SystemEventNotifications":true"#),
-            (Request::PutOffUpdate { app: APP.parse().unwrap(), seconds: 60 }, r#""SoftwareUpdateDeferral":true"#),
-        ];
-        for (request, line) in &all {
-            let lacking = Rights::default().missing(request).unwrap();
-            assert!(lacking.replace(' ', "").contains(line), "{lacking}");
-            let listed: Capabilities = serde_json::from_str(&format!("{{{line}}}")).unwrap();
-            let rights = Rights::of(&listed, &HoldfastSection::default());
-            assert!(!rights.is_empty());
-            // Each line opens its own request and none of the others; who may put updates off is told of them.
-            for (other, _) in &all {
-                let told = matches!((request, other), (Request::PutOffUpdate { .. }, Request::Updates { .. }));
-                assert_eq!(rights.missing(other).is_none(), other == request || told, "{line} and {other:?}");
-            }
-        }
-        assert!(Rights::default().missing(&Request::Accept {}).is_some());
-        let more = HoldfastSection { network_status: true, ..HoldfastSection::default() };
-        let rights = Rights::of(&Capabilities::default(), &more);
-        assert!(rights.missing(&Request::Network {}).is_none() && Rights::default().missing(&Request::Network {}).is_some());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_packet_is_a_request_or_an_error(bytes: Vec<u8>) {
-            let _ = parse_request(&bytes);
-        }
     }
 }

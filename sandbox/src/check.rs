@@ -49,7 +49,7 @@ pub fn write_execute() -> Result<(), Errno> {
 }
 
 impl Kernel {
-    /// Looks: four system calls. Ask again before each start: root may change mmap_min_addr while the machine is up.
+    /// Looks, and changes nothing. Ask again before each start: root may change mmap_min_addr while the machine is up.
     pub fn check() -> Result<Self, CheckError> {
         let landlock_abi = landlock::abi()?;
         write_execute().map_err(CheckError::WriteExecute)?;

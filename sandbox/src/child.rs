@@ -14,7 +14,7 @@ use crate::{
 };
 use linux::{
     clone::Namespaces,
-    process::{self, CapabilitySet, Resource, Signal},
+    process::{self, Resource, Signal},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -173,17 +173,7 @@ fn give_up_rights(plan: &Plan) -> Result<(), Failure> {
 /// Looks whether it is as it should be (crun CVE-2022-27650 had left one set full).
 fn read_back(user: u32) -> Result<(), Errno> {
     let sets = process::capabilities()?;
-    let mut left = sets.effective | sets.permitted | sets.inheritable;
-    for bit in 0..u64::BITS {
-        let one = CapabilitySet::from_bits_retain(1 << bit);
-        match rustix::thread::capability_is_in_bounding_set(one) {
-            Ok(true) => left |= one,
-            Ok(false) => {}
-            // Past the last capability that this kernel knows.
-            Err(Errno::INVAL) => break,
-            Err(e) => return Err(e),
-        }
-    }
+    let left = sets.effective | sets.permitted | sets.inheritable | process::bounding()?;
     let ids = [rustix::process::getuid(), rustix::process::geteuid()].iter().all(|id| id.as_raw() == user);
     if left.is_empty() && ids && rustix::thread::no_new_privs()? { Ok(()) } else { Err(Errno::PERM) }
 }

@@ -122,7 +122,7 @@ impl Child {
     /// stead, so it tells. Where it was killed itself (its control group was, or memory ran out), that is the ending.
     pub fn ending(&self, exit: Exit) -> Exit {
         let (ending, dumped) = self.told().unwrap_or((exit.ending, exit.dumped));
-        Exit { ending, dumped, ..exit }
+        Exit { ending, dumped }
     }
 
     /// What the kernel dumped of a program that has ended with [`Exit::dumped`], readable; None if the policy allowed no

@@ -5,7 +5,10 @@
 
 use crate::policy::Denials;
 use libc::{c_char, c_long, sock_filter};
-use linux::clone::{Namespaces, Side, clone};
+use linux::{
+    clone::{Namespaces, Side, clone},
+    last_errno,
+};
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -16,21 +19,11 @@ fn answer(value: c_long) -> Answer {
     if value < 0 { Err(last_errno()) } else { Ok(value) }
 }
 
-fn last_errno() -> Errno {
-    // SAFETY: __errno_location returns this thread's errno; libc's syscall() has just set it, and reading is all we do.
-    Errno::from_raw_os_error(unsafe { *libc::__errno_location() })
-}
-
 /// prctl(2) with options whose arguments are plain numbers, never pointers.
 pub fn prctl(option: i32, argument: c_long) -> Answer {
-    prctl5(option, argument, 0, 0)
-}
-
-/// As [`prctl`], with three arguments.
-pub fn prctl5(option: i32, second: c_long, third: c_long, fourth: c_long) -> Answer {
-    // SAFETY: callers pass options whose arguments the kernel takes as numbers (this is the crate's own list: no_new_privs,
-    // securebits, bounding and ambient set, MDWE, dumpable, parent-death signal); no memory of ours is named.
-    answer(unsafe { libc::syscall(libc::SYS_prctl, option, second, third, fourth, 0) })
+    // SAFETY: callers pass options whose argument the kernel takes as a number (this is the crate's own list: no_new_privs,
+    // and MDWE set and read); no memory of ours is named.
+    answer(unsafe { libc::syscall(libc::SYS_prctl, option, argument, 0, 0, 0) })
 }
 
 /// seccomp(2), SECCOMP_SET_MODE_FILTER. What it refuses is logged by the kernel, or told to the listener that this returns,

@@ -160,15 +160,7 @@ impl EventLog {
     }
 
     fn rotate(&mut self) -> Result<(), FileError> {
-        let segments = std::mem::take(&mut self.segments);
-        let begun = Self::begin(&self.folder, segments.clone(), self.last, self.chain.clone());
-        match begun {
-            Ok(begun) => *self = begun,
-            Err(error) => {
-                self.segments = segments;
-                return Err(error);
-            }
-        }
+        *self = Self::begin(&self.folder, self.segments.clone(), self.last, self.chain.clone())?;
         while self.segments.len() > SEGMENTS {
             let oldest = self.segments.remove(0);
             files::remove(segment_path(&self.folder, oldest))?;

@@ -21,7 +21,7 @@ use linux::{
     clock,
     descriptors::{MissingDescriptor, Passed},
     files::{self, FileError},
-    kernel_log,
+    log,
     notify::Notifier,
     poll::Poller,
 };
@@ -30,7 +30,6 @@ use manifest::{
     names::{NameError, ServiceName},
     service::{SERVICE_TABLE_LIMIT, ServiceTable, ServiceTableError},
 };
-use rustix::fd::AsFd;
 use std::{collections::VecDeque, io, time::Duration};
 
 /// This service's name.
@@ -201,7 +200,7 @@ impl Monitor {
             KERNEL_LOG => self.watch_kernel_log(),
             AUDIT => self.watch_audit(),
             _ if Server::owns(token) => self.serve(token),
-            _ => self.logs.receive(token, clock::since_boot(), &self.poller, on_console),
+            _ => self.logs.receive(token, clock::since_boot(), &self.poller, |priority, text| log::line(priority, text)),
         }
     }
 
@@ -254,11 +253,6 @@ impl Monitor {
     fn bad_packet(&mut self, kind: EventKind, caller: &Caller, detail: String) {
         self.threats.note(clock::since_boot(), kind, caller, detail);
     }
-}
-
-/// The monitor's standard error is `/dev/kmsg`, which takes one bounded record per write.
-fn on_console(priority: u8, text: &str) {
-    let _ = kernel_log::write(rustix::stdio::stderr().as_fd(), priority, text);
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn live(listener: OwnedFd, table: ServiceTable, shared: &Arc<Mutex<Shared>>) {
             if let Some(status) = app.child.try_wait().unwrap() {
                 let how =
                     status.code().map_or_else(|| launcher::Ending::Signaled(status.signal().unwrap()), launcher::Ending::Exited);
-                ended.push(launcher::Exited { instance: instance.clone(), how, max_rss_kib: 1, cpu_ms: 1 });
+                ended.push(launcher::Exited { instance: instance.clone(), how });
                 if let Some(token) = subscriber {
                     server.push(token, ended.last().unwrap(), &[]);
                 }

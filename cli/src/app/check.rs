@@ -1,6 +1,6 @@
 //! `holdfast app check`
 
-use super::locate;
+use super::{locate, rights};
 use crate::{
     board,
     dispatch::Context,
@@ -14,7 +14,7 @@ use manifest::{
     api::ErrorClass,
     app::{AppManifest, MANIFEST_LIMIT, Peripheral},
     board::{Board, Converter, GpioDirection, GpioLine, I2cDevice, Kind, Led, PwmChip, Rtc, SpiDevice, Uart, Watchdog},
-    names::{DeviceName, DisplayName, PeripheralName},
+    names::{DeviceName, PeripheralName},
     read::ReadError,
 };
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
         manifest: arguments.manifest.display().to_string(),
         component_id: manifest.component_id.to_string(),
         name: manifest.name.clone(),
-        asks_for: grant::rights::asked_for(&manifest),
+        asks_for: rights::asked_for(&manifest),
         explained: explained.into_iter().map(|said| said.words).collect(),
         not_given: problems(&manifest).iter().map(|problem| located(&bytes, problem)).collect(),
         board: board.map(|board| board.name.to_string()),
@@ -133,7 +133,7 @@ fn problems(manifest: &AppManifest) -> Vec<Problem> {
 
 /// A board that has everything the manifest names: what is wrong on it is wrong on all.
 fn any_board(manifest: &AppManifest) -> Option<Board> {
-    let mut board = Board::empty("any board".parse::<DisplayName>().ok()?);
+    let mut board = Board::parse(br#"{"name":"any board"}"#).ok()?;
     for (kind, _, list) in manifest.peripherals() {
         for (at, peripheral) in (0..).zip(list) {
             if let Peripheral::Named(name) = peripheral {

@@ -1,5 +1,6 @@
 //! `holdfast app diff`
 
+use super::changes::{Change, changes};
 use crate::{
     bundle::file,
     dispatch::Context,
@@ -8,7 +9,6 @@ use crate::{
     output::{Output, Style, harmless},
 };
 use clap::{Args, ValueHint};
-use grant::changes::{Change, changes};
 use manifest::{
     api::ErrorClass,
     app::{AppManifest, MANIFEST_LIMIT},
@@ -49,21 +49,13 @@ struct Compared {
     same_component: bool,
     /// Whether the new one may do or use more.
     more: bool,
-    changes: Vec<Difference>,
-}
-
-#[derive(Serialize)]
-struct Difference {
-    path: String,
-    old: Option<String>,
-    new: Option<String>,
-    more: bool,
+    changes: Vec<Change>,
 }
 
 /// Acts.
 pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
     let (old, new) = (read(&arguments.old)?, read(&arguments.new)?);
-    let changes: Vec<Difference> = changes(&old, &new).into_iter().map(Difference::from).collect();
+    let changes = changes(&old, &new);
     let compared = Compared {
         old: arguments.old.display().to_string(),
         new: arguments.new.display().to_string(),
@@ -96,12 +88,6 @@ fn read(path: &Path) -> Result<AppManifest> {
     Ok(file::open(path).map_err(|e| Failure::from(e).while_doing(path.display()))?.manifest)
 }
 
-impl From<Change> for Difference {
-    fn from(Change { path, old, new, more }: Change) -> Self {
-        Self { path, old, new, more }
-    }
-}
-
 impl Compared {
     fn lines(&self, out: Output) -> Vec<String> {
         let other = (!self.same_component).then(|| {
@@ -111,7 +97,7 @@ impl Compared {
     }
 }
 
-impl Difference {
+impl Change {
     fn line(&self, out: Output) -> String {
         let mark = if self.more { out.paint(Style::Bad, " !") } else { String::new() };
         match (&self.old, &self.new) {

@@ -1,6 +1,6 @@
 //! `holdfast app inspect`
 
-use super::signer;
+use super::{rights, signer};
 use crate::{
     bundle::{
         envelope::{self, SignatureState},
@@ -66,8 +66,8 @@ pub(super) fn act(context: &Context, arguments: &Arguments) -> Result<()> {
         digest,
         digest_holds,
         signature,
-        limits: grant::rights::limits_of(&manifest),
-        asks_for: grant::rights::asked_for(&manifest),
+        limits: rights::limits_of(&manifest),
+        asks_for: rights::asked_for(&manifest),
         manifest,
     };
     context.output.result(&inspected, |out| inspected.words(*out));

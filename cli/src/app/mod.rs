@@ -6,6 +6,7 @@
 
 mod build;
 mod cargo;
+mod changes;
 mod check;
 mod config;
 mod crash;
@@ -21,6 +22,7 @@ mod locate;
 mod logs;
 mod new;
 mod pack;
+mod rights;
 mod schema;
 mod settle;
 mod show;

@@ -1,6 +1,6 @@
 //! `holdfast app pack`
 
-use super::{check, signer::Signing};
+use super::{check, rights, signer::Signing};
 use crate::{
     bundle::{envelope, file, folder, image, layout, program, tree::Tree},
     dispatch::Context,
@@ -219,7 +219,7 @@ pub(super) fn write(context: &Context, tree: Tree, manifest: &Manifest, options:
         lines.extend(packed.rights.iter().map(|right| format!("  {}", harmless(right))));
         lines.extend(packed.notes.iter().map(|note| format!("  of the image: {}", harmless(note))));
         lines.extend(packed.symbols.iter().map(|path| format!("  its symbols are in {}", Places::shown(path))));
-        lines.extend(grant::rights::limits_of(&manifest.parsed).iter().map(|limit| format!("  {limit}")));
+        lines.extend(rights::limits_of(&manifest.parsed).iter().map(|limit| format!("  {limit}")));
         lines.join("\n")
     });
     Ok(())
@@ -263,7 +263,7 @@ pub(super) fn make(context: &Context, mut tree: Tree, manifest: &Manifest, optio
         files: tree.iter().count(),
         digest,
         signed_by: key.map(|key| image_builder::keys::key_id(&key.verifying_key())),
-        rights: grant::rights::asked_for(&manifest.parsed),
+        rights: rights::asked_for(&manifest.parsed),
         notes: Vec::new(),
         symbols: Vec::new(),
     })

@@ -1,5 +1,6 @@
 //! `holdfast board import`
 
+use super::hardware_definition::{DEFINITION_LIMIT, HardwareDefinition, Peripheral, Type};
 use crate::{
     dispatch::Context,
     failure::{Failure, Result},
@@ -9,10 +10,7 @@ use crate::{
 use clap::{Args, ValueHint};
 use manifest::{
     api::ErrorClass,
-    board::{
-        Board, Kind,
-        hardware_definition::{DEFINITION_LIMIT, HardwareDefinition, Peripheral, Type},
-    },
+    board::{Board, Kind},
     names::PeripheralName,
     read,
 };

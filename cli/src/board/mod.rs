@@ -1,6 +1,7 @@
 //! `holdfast board`: board files, which say what a device's peripherals are called and where they are.
 
 mod check;
+pub mod hardware_definition;
 mod header;
 mod import;
 mod number;

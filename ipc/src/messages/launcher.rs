@@ -172,10 +172,6 @@ pub struct Exited {
     pub instance: Instance,
     /// How.
     pub how: Ending,
-    /// Most memory it used, in KiB (ru_maxrss).
-    pub max_rss_kib: u64,
-    /// CPU time it used, in milliseconds.
-    pub cpu_ms: u64,
 }
 
 /// How a process ended.

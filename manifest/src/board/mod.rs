@@ -1,13 +1,10 @@
 //! The board file, `boards/<name>.json`: which physical thing a peripheral's name means.
 //!
-//! - [`entries`]: what a board file can name.
-//! - [`hardware_definition`]: Azure Sphere's files for the same purpose, from which board files are made.
-//! - [`device`]: an entry as an app gets it: its files, its descriptors, and what it must share with nobody.
+//! - [`entries`]: what a board file can name, and what of the hardware each is, which belongs to one app.
+//! - [`device`]: an entry as an app gets it: its files and its descriptors.
 
 pub mod device;
 pub mod entries;
-#[cfg(feature = "hardware-definition")]
-pub mod hardware_definition;
 
 pub use device::Device;
 pub use entries::{
@@ -76,26 +73,6 @@ pub struct Board {
 }
 
 impl Board {
-    /// A board without anything.
-    pub fn empty(name: DisplayName) -> Self {
-        Self {
-            schema: None,
-            name,
-            gpio: Vec::new(),
-            uart: Vec::new(),
-            i2c: Vec::new(),
-            spi: Vec::new(),
-            pwm: Vec::new(),
-            adc: Vec::new(),
-            led: Vec::new(),
-            rtc: Vec::new(),
-            watchdog: Vec::new(),
-            aliases: BTreeMap::new(),
-            constants: BTreeMap::new(),
-            simulator: None,
-        }
-    }
-
     /// Reads a board file: no name twice, nothing under two names but by an alias, values that a board can have.
     pub fn parse(bytes: &[u8]) -> Result<Self, BoardError> {
         let board: Self = read::json("board file", bytes, BOARD_LIMIT)?;

@@ -9,7 +9,7 @@ use ipc::{
 };
 use manifest::api::{Done, ErrorBody, ErrorClass, Event};
 use rustix::{
-    fd::{BorrowedFd, OwnedFd},
+    fd::{AsFd, BorrowedFd, OwnedFd},
     net::{
         AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, send, socket_with, socketpair,
     },

@@ -2,7 +2,8 @@
 //!
 //! The format was read off public files of boards and apps; what they do not show is refused.
 
-use crate::{
+use manifest::{
+    app::SchemaVersion,
     names::PeripheralName,
     read::{self, ReadError},
 };
@@ -37,7 +38,7 @@ pub struct Metadata {
     /// Always the same words.
     pub r#type: FileType,
     /// Always 1.
-    pub version: crate::app::SchemaVersion,
+    pub version: SchemaVersion,
 }
 
 /// The words that say that a file is a hardware definition.

@@ -1,23 +1,24 @@
-//! What an update changes: two manifests of an app side by side, by what they say ([`crate::rights`]).
+//! What an update changes: two manifests of an app side by side, by what they say ([`grant::rights`]).
 
-use crate::rights::{Kind, Said, said};
+use grant::rights::{Kind, Said, said};
 use manifest::app::AppManifest;
+use serde::Serialize;
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+#[derive(Debug, Serialize)]
+pub(super) struct Change {
     /// Of the field.
-    pub path: String,
+    pub(super) path: String,
     /// What the old manifest says; none if the new one adds it.
-    pub old: Option<String>,
+    pub(super) old: Option<String>,
     /// What the new manifest says; none if it removes it.
-    pub new: Option<String>,
+    pub(super) new: Option<String>,
     /// Whether the app may do or use more by it, or something else, which nobody agreed to.
-    pub more: bool,
+    pub(super) more: bool,
 }
 
 /// Every difference in what an app may do, may use up, and how it is run.
-pub fn changes(old: &AppManifest, new: &AppManifest) -> Vec<Change> {
+pub(super) fn changes(old: &AppManifest, new: &AppManifest) -> Vec<Change> {
     let (mut old, mut new) = (said(old), said(new));
     let same: Vec<Said> = old.iter().filter(|said| new.contains(said)).cloned().collect();
     // What is not granted is no right to lose or to win: the right beside it tells.
