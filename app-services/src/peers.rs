@@ -38,6 +38,11 @@ impl Arriving {
         self.0.pop_front()
     }
 
+    /// Drops those of an app that ended, and with them what it sent: files of its memory would outlive its limit there.
+    pub fn forget(&mut self, ended: &ComponentId) {
+        self.0.retain(|(from, _)| from != ended);
+    }
+
     /// Puts it back: it could not be handed over.
     pub fn put_back(&mut self, one: (ComponentId, OwnedFd)) {
         self.0.push_front(one);

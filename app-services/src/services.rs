@@ -185,6 +185,7 @@ impl<O: Outside> Services<O> {
         if let Some(app) = self.apps.remove(id) {
             app.leave(&self.poller);
             self.owners.retain(|_, owner| owner != id);
+            self.apps.values_mut().for_each(|other| other.arriving.forget(id));
         }
     }
 

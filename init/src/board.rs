@@ -3,14 +3,17 @@
 use crate::{
     phases::Boot,
     problem::{self, Problem},
-    simulator,
+    say, simulator,
 };
-use linux::{files, gpio, sysfs};
+use linux::{bus, files, gpio, sysfs};
 use manifest::board::{
     Board, Device, Entry,
     device::{Access, DeviceFile},
 };
-use rustix::fs::{CWD, Gid, Mode, Uid, chmodat, chown, fchmod, fchown};
+use rustix::{
+    fs::{CWD, Gid, Mode, OFlags, Uid, chmodat, chown, fchmod, fchown},
+    io::Errno,
+};
 use std::path::{Path, PathBuf};
 
 /// Whose the board's devices are.
@@ -52,7 +55,21 @@ fn give(device: &Device, owner: Owner) -> Result<(), Problem> {
             }
         }
     }
+    if let Entry::Uart(port) = &device.entry {
+        close_at_once(&format!("/dev/{}", port.device))?;
+    }
     problem::all(device.files().into_iter().filter(|file| file.access != Access::Read), |file| give_file(&file, &entry, owner))
+}
+
+/// An app can stop its port's output and leave the last close to whoever it sends the descriptor to: without this, the kernel
+/// would hold app-manager there for half a minute, until its watchdog resets the device. So a port is given with this, or not.
+fn close_at_once(path: &str) -> Result<(), Problem> {
+    let port = files::open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK)?;
+    match bus::close_without_waiting(&port) {
+        Err(Errno::NOTTY) => say::warning(format_args!("{path}: its driver decides how long closing it takes")),
+        done => done.map_err(Problem::kernel(format!("have {path} close at once")))?,
+    }
+    Ok(())
 }
 
 fn give_file(file: &DeviceFile, entry: &str, owner: Owner) -> Result<(), Problem> {

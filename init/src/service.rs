@@ -61,17 +61,12 @@ pub struct Process {
 impl Service {
     /// Makes its sockets and pipes. Not started yet.
     pub fn new(row: Row, safe_mode: bool) -> Result<Self, Problem> {
-        let listener = if row.callers.is_empty() {
-            None
-        } else {
-            Some(sockets::ipc_listener(row.name.as_str(), sockets::Callers::Any, rustix::net::SocketFlags::empty())?)
-        };
         Ok(Self {
             state: if safe_mode && !row.in_safe_mode { State::Disabled } else { State::Waiting },
             notify: sockets::notify_socket(&row.name, row.uid, row.gid)?,
             log: sockets::log_pipe()?,
             asked: false,
-            listener,
+            listener: listener(&row)?,
             row,
             process: None,
             generation: 0,
@@ -123,6 +118,11 @@ impl Service {
 
     /// Starts its process.
     pub fn start(&mut self, board: &Board, boot: u64, logs: Vec<(String, &OwnedFd)>) -> Result<(), Problem> {
+        // It is the same for all instances, so that nobody who waits there is lost; but what one of them did to it would last.
+        if self.listener.as_ref().is_some_and(sockets::is_shut) {
+            say::warning(format_args!("{}: its socket was shut down and is made anew", self.row.name));
+            self.listener = listener(&self.row)?;
+        }
         let (failure, told) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(Problem::kernel("make a pipe"))?;
         let around = Surroundings { board, boot, logs, log: &self.log.1, listener: self.listener.as_ref(), failure: told };
         let plan = grants::plan(&self.row, around)?;
@@ -228,6 +228,12 @@ impl Service {
             ready_at_ms: self.ready_at.map(|at| u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
         }
     }
+}
+
+/// Where it is connected to, if anybody may.
+fn listener(row: &Row) -> Result<Option<OwnedFd>, Problem> {
+    let any = || sockets::ipc_listener(row.name.as_str(), sockets::Callers::Any, rustix::net::SocketFlags::empty());
+    (!row.callers.is_empty()).then(any).transpose()
 }
 
 /// What the child wrote before it ended without having become its program.

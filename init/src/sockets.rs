@@ -1,12 +1,14 @@
 //! The sockets and pipes that init makes for services: IPC listeners, notify sockets, logs.
 
 use crate::problem::Problem;
+use linux::files;
 use manifest::{
     names::ServiceName,
     notify::{NOTIFY_LIMIT, Notification},
     places,
 };
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fd::OwnedFd,
     fs::{AtFlags, CWD, Gid, Mode, Uid, chmodat, chownat},
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, netlink, socket_with, sockopt},
@@ -50,6 +52,11 @@ pub fn ipc_listener(service: &str, callers: Callers, flags: SocketFlags) -> Resu
     }
     listen(&socket, BACKLOG).map_err(Problem::kernel(format!("listen at {path}")))?;
     Ok(socket)
+}
+
+/// Whether a listener was shut down by whoever it was passed to: nobody can connect to it ever again (unix(7), poll(2)).
+pub fn is_shut(listener: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(listener, PollFlags::RDHUP)], Some(&Timespec::default())).is_ok_and(|events| events > 0)
 }
 
 /// Where a service's notifications go.
@@ -102,6 +109,7 @@ pub fn audit_socket() -> Result<OwnedFd, Problem> {
 
 fn bound(kind: SocketType, flags: SocketFlags, path: &str) -> Result<OwnedFd, Problem> {
     let what = || format!("make the socket {path}");
+    files::remove(path)?;
     let socket = socket_with(AddressFamily::UNIX, kind, flags | SocketFlags::CLOEXEC, None).map_err(Problem::kernel(what()))?;
     bind(&socket, &SocketAddrUnix::new(path).map_err(Problem::kernel(what()))?).map_err(Problem::kernel(what()))?;
     Ok(socket)
@@ -109,4 +117,38 @@ fn bound(kind: SocketType, flags: SocketFlags, path: &str) -> Result<OwnedFd, Pr
 
 fn mode(path: &str, bits: u32) -> Result<(), Problem> {
     chmodat(CWD, path, Mode::from_raw_mode(bits), AtFlags::empty()).map_err(Problem::kernel(format!("set the mode of {path}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::{
+        io::Errno,
+        net::{Shutdown, connect, shutdown},
+    };
+
+    #[test]
+    fn a_listener_that_was_shut_down_is_seen_and_one_in_its_place_takes_connections() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sock").to_str().unwrap().to_owned();
+        let listening = || {
+            let socket = bound(SocketType::SEQPACKET, SocketFlags::empty(), &path).unwrap();
+            listen(&socket, BACKLOG).unwrap();
+            socket
+        };
+        let connects = || {
+            let client = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+            connect(&client, &SocketAddrUnix::new(path.as_str()).unwrap()).map(|()| client)
+        };
+        for how in [Shutdown::Read, Shutdown::Both] {
+            let listener = listening();
+            let _waits = connects().unwrap();
+            assert!(!is_shut(&listener), "somebody who waits is no reason");
+            shutdown(&listener, how).unwrap();
+            assert_eq!(connects().unwrap_err(), Errno::CONNREFUSED);
+            assert!(is_shut(&listener));
+            let anew = listening();
+            assert!(connects().is_ok() && !is_shut(&anew));
+        }
+    }
 }

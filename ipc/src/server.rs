@@ -5,7 +5,7 @@ use crate::{
     messages::Request,
     packet::{self, PacketError},
 };
-use linux::poll::Poller;
+use linux::{descriptors, poll::Poller};
 use manifest::{
     api::{ErrorBody, ErrorClass},
     names::ServiceName,
@@ -13,7 +13,7 @@ use manifest::{
 };
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    net::{SocketFlags, accept_with, sockopt},
+    net::{Shutdown, SocketFlags, accept_with, shutdown, sockopt},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, io};
@@ -22,6 +22,9 @@ use std::{collections::BTreeMap, io};
 pub const CONNECTIONS_LIMIT: usize = 64;
 /// Most of them that one caller holds (all who are no service count as one), so that a runaway peer locks nobody else out.
 pub const CONNECTIONS_OF_A_CALLER: usize = 16;
+/// Most descriptors that one caller has not read. The kernel counts what nobody has read against the sender's RLIMIT_NOFILE
+/// (usually 1024, unix(7)), of all its callers together, and above it the sender can pass none to anybody.
+pub const UNREAD_DESCRIPTORS: usize = 256;
 
 /// A service's IPC socket and its open connections.
 ///
@@ -38,6 +41,18 @@ pub struct Server {
 struct Connection {
     socket: OwnedFd,
     caller: Caller,
+    /// Descriptors that were sent since all had been read.
+    passed: usize,
+    /// Given up, and kept for what its peer can still read: it is nobody's but counts among its caller's connections.
+    over: bool,
+}
+
+impl Connection {
+    /// Descriptors that its peer may not have read.
+    fn unread(&self) -> usize {
+        let all_read = self.passed == 0 || descriptors::wait_for_peer(&self.socket).is_ok_and(|waits| !waits);
+        if all_read { 0 } else { self.passed }
+    }
 }
 
 /// Who sent a request, as the kernel and the service table say.
@@ -108,7 +123,7 @@ impl Server {
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        self.connections.len()
+        self.connections.values().filter(|one| !one.over).count()
     }
 
     /// Handles a readable token: accepts, or receives one packet.
@@ -118,15 +133,15 @@ impl Server {
             return Incoming::Nothing;
         }
         let Some(connection) = self.connections.get(&token) else { return Incoming::Nothing };
+        if connection.over {
+            return self.close(token, poller);
+        }
         let caller = connection.caller.clone();
         let (request, descriptors) = match packet::receive(&connection.socket).and_then(packet::Raw::parse::<Q>) {
             Ok(received) => received,
             // Readable, but there was nothing.
             Err(error) if error.is_time_out() => return Incoming::Nothing,
-            Err(PacketError::Closed | PacketError::Socket(_)) => {
-                self.connections.remove(&token);
-                return Incoming::Closed;
-            }
+            Err(PacketError::Closed | PacketError::Socket(_)) => return self.close(token, poller),
             Err(error) => {
                 self.refuse(token, ErrorClass::BadInput, error.to_string());
                 return Incoming::Malformed { caller, error };
@@ -154,12 +169,37 @@ impl Server {
     /// Never waits: the kernel holds more than the one answer and the few events that a peer may have unread. One that
     /// reads nothing is given up, or it could stop this daemon, turn after turn, until the watchdog resets the device.
     pub fn push<E: Serialize>(&mut self, token: u64, event: &E, descriptors: &[BorrowedFd<'_>]) -> bool {
-        let Some(connection) = self.connections.get(&token) else { return false };
-        if packet::send(&connection.socket, event, descriptors).is_err() {
-            self.connections.remove(&token);
-            return false;
+        let Some(to) = self.connections.get(&token).map(|one| one.caller.service.clone()) else { return false };
+        let unread: usize = self.connections.values().filter(|one| one.caller.service == to).map(Connection::unread).sum();
+        let Some(connection) = self.connections.get_mut(&token).filter(|one| !one.over) else { return false };
+        let passed = connection.unread() + descriptors.len();
+        let may = descriptors.is_empty() || unread + descriptors.len() <= UNREAD_DESCRIPTORS;
+        if may && packet::send(&connection.socket, event, descriptors).is_ok() {
+            connection.passed = passed;
+            return true;
         }
-        true
+        if !may {
+            linux::log::warning(format!("{} has {unread} descriptors unread: its connection ends", connection.caller));
+        }
+        // Its peer reads what it was sent and then the end; here it is readable as closed, and leaves the poller.
+        connection.over = true;
+        let _ = shutdown(&connection.socket, Shutdown::Both);
+        false
+    }
+
+    /// A connection ended. Were it closed while its peer holds descriptors unread, nobody could count them any more.
+    fn close<Q>(&mut self, token: u64, poller: &Poller) -> Incoming<Q> {
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.over = true;
+            let _ = poller.remove(&connection.socket);
+            let _ = shutdown(&connection.socket, Shutdown::Both);
+        }
+        self.forget_read();
+        Incoming::Closed
+    }
+
+    fn forget_read(&mut self) {
+        self.connections.retain(|_, one| !one.over || one.unread() > 0);
     }
 
     fn refuse(&mut self, token: u64, class: ErrorClass, message: String) {
@@ -174,18 +214,19 @@ impl Server {
         let service =
             if pid == 1 { "init".parse().ok() } else { self.table.by_ids(uid, gid).map(|service| service.name.clone()) };
         let caller = Caller { service, uid, pid };
+        self.forget_read();
         let of_this_caller = self.connections.values().filter(|one| one.caller.service == caller.service).count();
         if self.connections.len() >= CONNECTIONS_LIMIT || of_this_caller >= CONNECTIONS_OF_A_CALLER {
             let open = self.connections.len();
             linux::log::warning(format!(
-                "refused a connection of {caller}: {of_this_caller} of its own and {open} in all are open"
+                "refused a connection of {caller}: {of_this_caller} of its own and {open} in all are open or not read"
             ));
             return;
         }
         if poller.add(socket.as_fd(), self.next).is_err() {
             return;
         }
-        self.connections.insert(self.next, Connection { socket, caller });
+        self.connections.insert(self.next, Connection { socket, caller, passed: 0, over: false });
         self.next += 1;
     }
 
@@ -262,6 +303,60 @@ mod tests {
         }
         assert!(world.server.connections.is_empty(), "still there after {sent} unread answers");
         assert!(begun.elapsed() < Duration::from_secs(1), "it kept the service waiting for {:?}", begun.elapsed());
+    }
+
+    /// Sends descriptors on the newest connection until it is given up; how many went.
+    fn pass_to_the_newest(world: &mut World) -> usize {
+        let token = world.server.next - 1;
+        let passed = std::io::stdin();
+        let three = [passed.as_fd(); 3];
+        let sent = (0..1000).take_while(|_| world.server.push(token, &"begin", &three)).count();
+        world.turn();
+        sent * three.len()
+    }
+
+    #[test]
+    fn descriptors_that_a_caller_does_not_read_are_bounded_whatever_becomes_of_its_connections() {
+        let mut world = World::new("holdfast-in-flight");
+        let mut in_flight = 0;
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS_OF_A_CALLER * 2 {
+            held.push(world.connect());
+            in_flight += pass_to_the_newest(&mut world);
+            assert_eq!(world.server.connections(), 0, "it is still served");
+        }
+        assert!((UNREAD_DESCRIPTORS - 3..=UNREAD_DESCRIPTORS).contains(&in_flight), "{in_flight}");
+        // It is told, and whoever reads what it was sent, or closes its end, begins anew.
+        while packet::receive(&held[0]).is_ok() {}
+        let reader = world.connect();
+        assert_eq!(world.server.connections(), 1);
+        let token = world.server.next - 1;
+        for _ in 0..UNREAD_DESCRIPTORS * 2 {
+            assert!(world.server.push(token, &"begin", &[std::io::stdin().as_fd()]));
+            assert!(packet::receive(&reader).is_ok());
+        }
+        assert!(pass_to_the_newest(&mut world) > 0);
+        drop(reader);
+        let _again = world.connect();
+        assert!(pass_to_the_newest(&mut world) > 0);
+    }
+
+    #[test]
+    fn a_connection_whose_descriptors_are_not_read_counts_when_its_peer_has_stopped_sending() {
+        let mut world = World::new("holdfast-in-flight-shut");
+        let held: Vec<OwnedFd> = (0..CONNECTIONS_OF_A_CALLER + 1)
+            .map(|_| {
+                let client = world.connect();
+                let _ = world.server.push(world.server.next - 1, &"begin", &[std::io::stdin().as_fd()]);
+                shutdown(&client, Shutdown::Write).unwrap();
+                world.turn();
+                client
+            })
+            .collect();
+        assert_eq!((world.server.connections(), world.server.connections.len()), (0, CONNECTIONS_OF_A_CALLER));
+        drop(held);
+        let _again = world.connect();
+        assert_eq!((world.server.connections(), world.server.connections.len()), (1, 1));
     }
 
     #[test]

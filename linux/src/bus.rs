@@ -25,6 +25,30 @@ pub fn reset_modem_lines(port: impl AsFd) -> io::Result<()> {
     unsafe { ioctl::ioctl(port, ioctl::Setter::<MODEM_LINES, i32>::new(DTR_AND_RTS)) }
 }
 
+/// Has the last close of a port wait for nothing: what is not sent by then is dropped (serial_struct's `closing_wait`). Needs
+/// CAP_SYS_ADMIN, and lasts until the kernel forgets the port. `ENOTTY` from drivers that have no such setting.
+pub fn close_without_waiting(port: impl AsFd) -> io::Result<()> {
+    // SAFETY: TIOCGSERIAL writes one struct serial_struct, which `SerialSettings` has the size of; any bytes are valid in it.
+    let settings = unsafe { ioctl::ioctl(&port, ioctl::Getter::<GET_SERIAL, SerialSettings>::new())? };
+    let settings = SerialSettings { closing_wait: CLOSING_WAIT_NONE, ..settings };
+    // SAFETY: TIOCSSERIAL reads one struct serial_struct, which `Setter` passes by reference, and follows no address in it.
+    unsafe { ioctl::ioctl(&port, ioctl::Setter::<SET_SERIAL, SerialSettings>::new(settings)) }
+}
+
+/// struct serial_struct of linux/serial.h on 64-bit machines: but for one field it goes back as it came.
+#[repr(C, align(8))]
+struct SerialSettings {
+    before: [u32; 10],
+    closing_wait: u16,
+    after: [u16; 15],
+}
+
+/// `ASYNC_CLOSING_WAIT_NONE`.
+const CLOSING_WAIT_NONE: u16 = 65535;
+/// `TIOCGSERIAL`.
+const GET_SERIAL: ioctl::Opcode = 0x541e;
+/// `TIOCSSERIAL`.
+const SET_SERIAL: ioctl::Opcode = 0x541f;
 /// `TIOCMSET`.
 const MODEM_LINES: ioctl::Opcode = 0x5418;
 /// `I2C_SLAVE`.
@@ -41,6 +65,18 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_kernel_headers() {
         assert_eq!((SPI_MODE, SPI_SPEED), (0x4001_6b01, 0x4004_6b04));
+    }
+
+    #[test]
+    fn serial_settings_lie_as_the_kernel_has_them() {
+        let places = (std::mem::offset_of!(SerialSettings, closing_wait), size_of::<SerialSettings>());
+        assert_eq!(places, (40, 72));
+    }
+
+    #[test]
+    fn a_terminal_that_is_no_serial_port_has_no_such_setting() {
+        let Ok(master) = crate::files::open("/dev/ptmx", rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY) else { return };
+        assert_eq!(close_without_waiting(&master), Err(io::Errno::NOTTY));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Descriptors that a process was started with, by name: the LISTEN_FDS convention (sd_listen_fds(3)).
-#![expect(unsafe_code, reason = "a number from the environment becomes a descriptor here")]
+//! Descriptors that a process was started with, by name: the LISTEN_FDS convention (sd_listen_fds(3)), and whether those that it
+//! passed on were taken.
+#![expect(unsafe_code, reason = "a number from the environment becomes a descriptor here, and rustix has no SO_MEMINFO")]
 
 use std::{
     collections::BTreeMap,
-    os::fd::{FromRawFd, OwnedFd, RawFd},
+    io,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -61,4 +63,18 @@ impl Passed {
         let names: Vec<String> = self.0.keys().filter(|name| name.starts_with(prefix)).cloned().collect();
         names.into_iter().filter_map(|name| self.0.remove(&name).map(|fd| (name[prefix.len()..].to_owned(), fd))).collect()
     }
+}
+
+/// Whether packets that were sent on a Unix socket wait for its peer, and the descriptors in them with them. What a peer that
+/// closed its end had not read is gone. (SO_MEMINFO; its figures are those of SK_MEMINFO_* in linux/sock_diag.h.)
+pub fn wait_for_peer(socket: impl AsFd) -> io::Result<bool> {
+    let mut figures = [0u32; 9];
+    let mut length: libc::socklen_t = 36;
+    let (fd, to) = (socket.as_fd().as_raw_fd(), figures.as_mut_ptr().cast());
+    // SAFETY: the kernel writes at most `length` bytes, which are those of `figures`, and their number into `length`.
+    if unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, to, &raw mut length) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let [_, _, sent_and_not_read, ..] = figures;
+    Ok(sent_and_not_read > 0)
 }

@@ -71,6 +71,7 @@ fn run(act: &str, port: u16) -> io::Result<()> {
         "option-no-delay" => set(libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32.to_ne_bytes()),
         "option-fast-open-connect" => set(libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, &1i32.to_ne_bytes()),
         "option-upper-protocol" => set(libc::IPPROTO_TCP, libc::TCP_ULP, b"smc"),
+        "option-linger" => set(libc::SOL_SOCKET, libc::SO_LINGER, &[1i32.to_ne_bytes(), 30i32.to_ne_bytes()].concat()),
         "option-device" => set(libc::SOL_SOCKET, libc::SO_BINDTODEVICE, b"lo\0"),
         "option-socket-filter" => set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &[]),
         other => panic!("no act `{other}`"),

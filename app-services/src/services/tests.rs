@@ -324,6 +324,25 @@ fn connections_that_nobody_accepts_are_bounded_and_end_with_the_app() {
 }
 
 #[test]
+fn what_an_app_that_ended_sent_to_one_that_never_accepted_is_gone() {
+    let mut world = World::new();
+    world.begin(A, peers(B));
+    world.begin(B, peers(A));
+    let client = world.client(A);
+    let own = world.ask::<Peer>(&client, &format!(r#"{{"connect":{{"app":"{B}"}}}}"#)).1.remove(0);
+    let (held, seen) = rustix::pipe::pipe().unwrap();
+    packet::send(&own, &1, &[std::os::fd::AsFd::as_fd(&held)]).unwrap();
+    drop((own, held));
+    world.services.ended(&instance(A));
+    assert_eq!(rustix::io::write(&seen, b"x"), Err(rustix::io::Errno::PIPE), "somebody still holds what it sent");
+    // The next instance begins with nothing of the one before it.
+    world.begin(A, peers(B));
+    let client = world.client(A);
+    let connect = format!(r#"{{"connect":{{"app":"{B}"}}}}"#);
+    assert!((0..ARRIVING_LIMIT).all(|_| !world.ask::<Peer>(&client, &connect).1.is_empty()));
+}
+
+#[test]
 fn whoever_asks_something_else_no_longer_waits_for_a_peer() {
     let mut world = World::new();
     world.begin(A, Rights { memory: true, ..peers(B) });

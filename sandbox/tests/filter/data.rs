@@ -325,6 +325,10 @@ fn what_profiles_promise_in_words_holds() {
     assert!(!inet(libc::SOCK_STREAM, libc::IPPROTO_MPTCP) && !inet(libc::SOCK_STREAM, libc::IPPROTO_SCTP));
     // IPPROTO_SMC.
     assert!(!inet(libc::SOCK_STREAM, 256) && !inet(libc::SOCK_RAW, 0) && !inet(libc::SOCK_DGRAM, libc::IPPROTO_ICMP));
+    let option = |name: i32| {
+        answers(&[&app::NETWORK, &app::LISTEN], "setsockopt", [3, libc::SOL_SOCKET as u64, name as u64, 0, 0, 0]) == ALLOWED
+    };
+    assert!(option(libc::SO_KEEPALIVE) && !option(libc::SO_LINGER));
     assert_ne!(answers(&[&app::NETWORK], "listen", [3, 1, 0, 0, 0, 0]), ALLOWED);
 }
 

@@ -110,7 +110,9 @@ fn without_the_network_profile_there_is_no_socket_of_the_internet() {
 
 #[test]
 fn options_that_lead_around_are_refused() {
-    for name in ["option-fast-open-connect", "option-upper-protocol", "option-device", "option-socket-filter"] {
+    let leading_around = ["option-fast-open-connect", "option-upper-protocol", "option-device", "option-socket-filter"];
+    // And what makes others wait, who get the socket last.
+    for name in leading_around.into_iter().chain(["option-linger"]) {
         assert_ne!(act("open", name, 1), libc::EPERM, "{name} is refused to anybody");
         assert_eq!(act("filter", name, 1), libc::EPERM, "{name}");
     }

@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../granted.h"
@@ -89,6 +92,60 @@ static void uart(const char *name)
 			return;
 		length = 0;
 	}
+}
+
+/* <asm/termios.h>, which cannot stand beside <termios.h>. */
+#define LOOPBACK 0x8000
+
+/* Leaves a byte that cannot be sent in the port: the loopback has nobody ready to receive, as RTS is not set. */
+static int stopped(const char *name)
+{
+	int port = granted(name), loopback = LOOPBACK, unsent = 0;
+	struct termios settings;
+
+	ioctl(port, TIOCMSET, &loopback);
+	tcgetattr(port, &settings);
+	settings.c_cflag |= CRTSCTS;
+	tcsetattr(port, TCSANOW, &settings);
+	if (write(port, "x", 1) < 0 || ioctl(port, TIOCOUTQ, &unsent) < 0)
+		printf("%s: %s\n", name, strerrorname_np(errno));
+	printf("%s has %d unsent\n", name, unsent);
+	fflush(stdout);
+	return port;
+}
+
+static void uart_close(const char *name)
+{
+	struct timespec begun, done;
+	int port = stopped(name);
+
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	close(port);
+	clock_gettime(CLOCK_MONOTONIC, &done);
+	printf("%s closed %s\n", name, done.tv_sec - begun.tv_sec < 2 ? "at once" : "late");
+}
+
+/* Leaves the last close to whoever reads its notifications. Words before it keep the reader busy until it is closed here. */
+static void uart_leave(const char *name)
+{
+	union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control = { .header = {
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct iovec part = { "STATUS=left", 11 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	int notify = socket(AF_UNIX, SOCK_DGRAM, 0), port = stopped(name);
+
+	strncpy(address.sun_path, getenv("NOTIFY_SOCKET"), sizeof(address.sun_path) - 1);
+	connect(notify, (struct sockaddr *)&address, sizeof(address));
+	for (int turn = 0; turn < 32; turn++)
+		sendmsg(notify, &message, 0);
+	memcpy(CMSG_DATA(&control.header), &port, sizeof(port));
+	message.msg_control = &control;
+	message.msg_controllen = sizeof(control);
+	if (sendmsg(notify, &message, 0) < 0)
+		printf("%s is not left: %s\n", name, strerrorname_np(errno));
+	close(port);
+	printf("%s is left\n", name);
 }
 
 static int smbus(int bus, char direction, uint8_t command, uint8_t *byte)
@@ -198,7 +255,8 @@ int main(int count, char **arguments)
 	static const struct {
 		const char *name;
 		void (*run)(const char *);
-	} uses[] = { { "uart", uart }, { "i2c", i2c }, { "pwm", pwm }, { "adc", adc },
+	} uses[] = { { "uart", uart }, { "uart-close", uart_close }, { "uart-leave", uart_leave },
+		     { "i2c", i2c },   { "pwm", pwm }, { "adc", adc },
 		     { "led", led },   { "rtc", rtc }, { "watchdog", watchdog } };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

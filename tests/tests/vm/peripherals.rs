@@ -12,7 +12,7 @@ use harness::{
 };
 use manifest::api::{AppState, AppStatus, ErrorBody, ErrorClass, LogLine};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Deploys an app that uses peripherals, and returns its log once it is through.
 fn used(device: &Device, capabilities: &Value, holdfast: &Value, arguments: &[&str]) -> Result<Vec<String>> {
@@ -64,6 +64,35 @@ fn an_app_speaks_through_its_serial_port_and_to_no_other() -> Result<()> {
         wait_until("the port to be as at first", APP, || {
             let begins = |line: &LogLine| line.text == "SENSOR_PORT begins at 115200";
             Ok(device.app_log(&id)?.iter().filter(|line| begins(line)).count() == 2)
+        })
+    })
+}
+
+#[test]
+fn the_last_close_of_a_serial_port_that_sends_nothing_keeps_nobody_waiting() -> Result<()> {
+    run("peripherals-uart-close", Options { serial: true, ..Options::test_image()? }, |machine| {
+        let device = machine.device()?;
+        let id = peripherals_id(1);
+        let uart = json!({ "Uart": ["$SERIAL_PORT"] });
+        let log = used(&device, &uart, &json!({}), &["uart-close", "SERIAL_PORT"])?;
+        ensure_has(&log, &["SERIAL_PORT has 1 unsent", "SERIAL_PORT closed at once"])?;
+        device.client().remove(&component(&id)?)?;
+
+        device.install(peripherals(1, &uart, &json!({}), &["uart-leave", "SERIAL_PORT"])?.bundle()?)?;
+        // Longer than the kernel waits where nobody tells it otherwise, and than app-manager's watchdog.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(40) {
+            let asked = Instant::now();
+            device.app(&id)?;
+            ensure!(asked.elapsed() < Duration::from_secs(5), "apps were told after {:?}", asked.elapsed());
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        ensure_has(&log_without_holes(&device, &id)?, &["SERIAL_PORT has 1 unsent", "SERIAL_PORT is left"])?;
+        ensure!(device.service("app-manager")?.generation == 1 && device.client().device()?.boot == 1);
+        // And the next one has its port.
+        device.client().restart(&component(&id)?)?;
+        wait_until("the port to be there again", APP, || {
+            Ok(device.app_log(&id)?.iter().filter(|line| line.text == "SERIAL_PORT is left").count() == 2)
         })
     })
 }

@@ -162,12 +162,13 @@ const NETWORK_LINES: &[Line] = lines! {
                   it is the network namespace and its link that decide whom a program reaches";
     allow [setsockopt]
         if [is(1, SOCKET), is(2, libc::SO_REUSEADDR as u32)] [is(1, SOCKET), is(2, libc::SO_KEEPALIVE as u32)]
-           [is(1, SOCKET), is(2, libc::SO_LINGER as u32)] [is(1, TCP), is(2, libc::TCP_NODELAY as u32)]
+           [is(1, TCP), is(2, libc::TCP_NODELAY as u32)]
            [is(1, TCP), at_least(2, libc::TCP_KEEPIDLE as u32), at_most(2, libc::TCP_KEEPCNT as u32)]
            [is(1, TCP), is(2, libc::TCP_USER_TIMEOUT as u32)]
            [is(1, libc::IPPROTO_IPV6 as u32), is(2, libc::IPV6_V6ONLY as u32)]
         else EPERM => "latency and keep-alive of connections",
-            safe "not TCP_FASTOPEN_CONNECT, TCP_ULP, TCP_REPAIR and IP_TRANSPARENT";
+            safe "not TCP_FASTOPEN_CONNECT, TCP_ULP, TCP_REPAIR and IP_TRANSPARENT, nor SO_LINGER, which would make whoever \
+                  gets the descriptor last wait at its close";
 };
 
 /// Accepting connections. Landlock does not see a listen without bind, which takes a port of the kernel's choice; so with
