@@ -6,7 +6,7 @@
 
 use crate::{
     boot_block::{self, BootBlock},
-    lay,
+    folders, lay,
     partition::{self, Partition},
     phases::Boot,
     problem::Problem,
@@ -68,7 +68,7 @@ pub fn mount(boot: &mut Boot) -> Result<(), Problem> {
 /// of the boot before goes first, whatever it has become: to open a FIFO would wait for ever.
 fn prove_usable() -> Result<(), Problem> {
     let path = format!("{}/mounted", places::SYSTEM);
-    let written = files::make_folder(places::SYSTEM, 0o700)
+    let written = folders::in_place_of_all_else(places::SYSTEM, 0o700)
         .and_then(|()| files::remove(&path))
         .and_then(|()| files::open(&path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL))
         .and_then(|file| rustix::io::write(&file, b"\n").map_err(|e| FileError::new("write", &path, e)));
