@@ -187,8 +187,8 @@ pub fn drop_waiting(folder: &Path) -> Result<(), FileError> {
 
 /// Image and envelope of a version that lies in this folder.
 pub fn open(version: &Path) -> Result<(OwnedFd, OwnedFd), FileError> {
-    let part = |name| files::open(version.join(name), OFlags::RDONLY | OFlags::NOFOLLOW);
-    Ok((part(IMAGE)?, part(ENVELOPE)?))
+    let part = |name| files::open_regular(version.join(name), OFlags::RDONLY | OFlags::NOFOLLOW);
+    Ok((part(IMAGE)?.into(), part(ENVELOPE)?.into()))
 }
 
 /// Clears away what an installation or a return that was cut off left in an app's folder. Also the last step of one that was

@@ -141,7 +141,7 @@ impl Log {
 const PER_LINE: usize = 96;
 
 fn open(folder: &std::path::Path) -> Result<File, FileError> {
-    files::open(folder.join(NEWER), OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW).map(File::from)
+    files::open_regular(folder.join(NEWER), OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW)
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>, FileError> {

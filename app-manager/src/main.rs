@@ -57,6 +57,7 @@ mod uploads;
 use crate::{
     disk::Disk,
     manager::{Manager, Mode},
+    monitor::Monitor,
     peripherals::Peripherals,
     state::Table,
     uploads::Uploads,
@@ -64,6 +65,7 @@ use crate::{
 use ipc::Server;
 use linux::{clock, descriptors, files, notify::Notifier, poll::Poller, signals};
 use manifest::{
+    api::EventKind,
     board::{BOARD_LIMIT, Board, device::Access},
     image::{DeviceImage, IMAGE_LIMIT},
     places,
@@ -120,6 +122,13 @@ fn open() -> Result<Manager, Box<dyn Error>> {
     if mode == Mode::Safe {
         linux::log::warning("safe mode: installed apps are not started");
     }
+    let mut monitor = Monitor::default();
+    let (table, lost) = Table::open(Path::new(places::APPS).join("table.json"), Path::new(places::STORAGE));
+    if let Some(lost) = lost {
+        linux::log::error(&lost);
+        // It waits in the socket until the monitor runs.
+        monitor.report(EventKind::DataPartition, "table of apps", &lost);
+    }
     // No token of an earlier process of this boot comes again.
     let first_upload = u64::try_from(clock::since_boot().as_micros())?;
     Ok(Manager {
@@ -129,12 +138,12 @@ fn open() -> Result<Manager, Box<dyn Error>> {
         notifier: Notifier::from_environment(),
         sources: BTreeMap::new(),
         next_token: 1,
-        table: Table::load(Path::new(places::APPS).join("table.json"))?,
+        table,
         apps: BTreeMap::new(),
         board,
         peripherals,
         disk,
-        monitor: monitor::Monitor::default(),
+        monitor,
         launcher: launcher::Launcher::default(),
         subscription: None,
         misses_launcher: false,
@@ -149,7 +158,7 @@ fn open() -> Result<Manager, Box<dyn Error>> {
         downgrades: image.downgrade,
         debug: image.debug.is_some(),
         defer_updates: image.defer_updates.duration(),
-        time_zone: time_zone::load(Path::new(places::APPS))?.or(image.time_zone),
+        time_zone: time_zone::load(Path::new(places::APPS)).or(image.time_zone),
         ping_at: Duration::ZERO,
     })
 }

@@ -1,19 +1,29 @@
 //! The durable table: which components this device knows, with their uids and what the owner wants of them.
 //!
 //! Whether an app is *installed* is not said here: it is when `apps/<id>/current` exists. So an installation has one
-//! moment of truth, the rename, and the table cannot contradict it.
+//! moment of truth, the rename, and the table cannot contradict it. So a table that is lost is made anew from what lies on the disk:
+//! one bad file takes no device away.
 
+use crate::folders;
 use linux::files::{self, FileError};
 use manifest::{
     names::ComponentId,
     places,
     read::{self, ReadError},
 };
+use rustix::fs::{AtFlags, CWD, FileType, statat};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Longest table that is read: some 20,000 components.
 const TABLE_LIMIT: usize = 4 * 1024 * 1024;
+/// Most entries of the apps' folder that are looked through for a new table.
+const ENTRIES_LIMIT: usize = 4096;
+/// Uids that a table which was lost may have given away beyond those that are still seen: no device has had so many components.
+const UIDS_APART: u32 = 10_000;
 
 /// What is kept over restarts and reboots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +104,35 @@ pub struct Table {
 }
 
 impl Table {
+    /// Reads the table; one that cannot be read, or is gone from beside its apps, is set aside and made anew. Says why and what
+    /// then holds, if so.
+    pub fn open(path: impl Into<PathBuf>, storage: &Path) -> (Self, Option<String>) {
+        let path = path.into();
+        let apps = path.parent().unwrap_or(Path::new("/"));
+        let found = || from_disk(installed(apps), |id| owner(&storage.join(id.as_str())));
+        let (content, why) = match Self::load(&path) {
+            Ok(table) if !table.content.components.is_empty() => return (table, None),
+            // No app has a folder before its uid is written down.
+            Ok(table) => match found() {
+                content if content.components.is_empty() => return (table, None),
+                content => (content, "the table is gone".to_owned()),
+            },
+            Err(e) => (found(), files::chain(&e)),
+        };
+        // What cannot be set aside is written over.
+        let aside = path.with_extension("json.unreadable");
+        let _ = rustix::fs::rename(&path, &aside);
+        if let Err(e) = write(&path, &content) {
+            // It holds all the same: the next start finds what this one did.
+            linux::log::error(files::chain(&e));
+        }
+        let (apps, aside) = (content.components.len(), aside.display());
+        let why = format!("{why}; made anew of what lies on the disk (apps: {apps}; all run); what was there is {aside}");
+        (Self { path, content }, Some(why))
+    }
+
     /// Reads the table, or begins an empty one.
-    pub fn load(path: impl Into<PathBuf>) -> Result<Self, TableError> {
+    fn load(path: impl Into<PathBuf>) -> Result<Self, TableError> {
         let path = path.into();
         let content = match files::read(&path, TABLE_LIMIT) {
             Ok(bytes) => read::json("table of apps", &bytes, TABLE_LIMIT)?,
@@ -150,12 +187,44 @@ impl Table {
         if content == self.content {
             return Ok(());
         }
-        let bytes =
-            serde_json::to_vec_pretty(&content).map_err(|e| FileError::new("write", &self.path, std::io::Error::other(e)))?;
-        files::write_durably(&self.path, &bytes, 0o600)?;
+        write(&self.path, &content)?;
         self.content = content;
         Ok(())
     }
+}
+
+fn write(path: &Path, content: &Content) -> Result<(), TableError> {
+    let bytes = serde_json::to_vec_pretty(content).map_err(|e| FileError::new("write", path, std::io::Error::other(e)))?;
+    Ok(files::write_durably(path, &bytes, 0o600)?)
+}
+
+/// Components that have a folder.
+fn installed(apps: &Path) -> Vec<ComponentId> {
+    let names = files::list(apps, ENTRIES_LIMIT).inspect_err(|e| linux::log::error(files::chain(e))).unwrap_or_default();
+    names.iter().filter(|name| folders::exists(&apps.join(name))).filter_map(|name| name.parse().ok()).collect()
+}
+
+/// The app's user whose storage this is: launcher gave it away.
+fn owner(storage: &Path) -> Option<u32> {
+    let about = statat(CWD, storage, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let is_apps = (places::FIRST_APP_UID..=places::LAST_APP_UID).contains(&about.st_uid);
+    (is_apps && FileType::from_raw_mode(about.st_mode).is_dir()).then_some(about.st_uid)
+}
+
+/// What a new table says of these components. Each keeps the uid that owns its storage; all others, and those that come, get uids
+/// that no component had before: so nobody's storage, nor what is left of a removed one's, is ever another's.
+fn from_disk(ids: Vec<ComponentId>, owner: impl Fn(&ComponentId) -> Option<u32>) -> Content {
+    let owners: BTreeMap<u32, &ComponentId> = ids.iter().rev().filter_map(|id| Some((owner(id)?, id))).collect();
+    let last = owners.keys().last().copied().unwrap_or(places::FIRST_APP_UID);
+    let mut next_uid = (last / UIDS_APART + 1) * UIDS_APART;
+    let mut components: BTreeMap<_, _> = owners.into_iter().map(|(uid, id)| (id.clone(), Entry::new(uid))).collect();
+    for id in ids {
+        components.entry(id).or_insert_with(|| {
+            next_uid += 1;
+            Entry::new(next_uid - 1)
+        });
+    }
+    Content { schema: 1, next_uid, components }
 }
 
 #[cfg(test)]
@@ -214,5 +283,53 @@ mod tests {
             files::write_durably(&path, text.as_bytes(), 0o600).unwrap();
             assert!(Table::load(&path).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_table_made_anew_gives_no_uid_to_a_second_component() {
+        let owned = |ids: &[u32], owners: &'static [(u32, u32)]| {
+            from_disk(ids.iter().map(|n| id(*n)).collect(), |one| {
+                owners.iter().find(|(n, _)| id(*n) == *one).map(|(_, uid)| *uid)
+            })
+        };
+        let made = owned(&[1, 2, 3, 4], &[(1, 100_002), (3, 120_000), (4, 120_000)]);
+        let uids: Vec<u32> = made.components.values().map(|entry| entry.uid).collect();
+        // The fourth says that it owns what is the third's: launcher will not let it.
+        assert_eq!((uids.as_slice(), made.next_uid), (&[100_002, 130_000, 120_000, 130_001][..], 130_002));
+        // What was removed left nothing to see, and had the first ones.
+        assert_eq!(owned(&[], &[]).next_uid, 110_000);
+        assert_eq!(owned(&[1], &[]).components[&id(1)], Entry::new(110_000));
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_read_is_set_aside_and_one_that_is_gone_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, storage) = (folder.path().join("table.json"), folder.path().join("storage"));
+        let (mut table, lost) = Table::open(&path, &storage);
+        assert_eq!((table.uid(&id(1)).unwrap(), lost), (100_000, None), "a first start");
+        assert_eq!(Table::open(&path, &storage).1, None);
+        files::make_folder(folder.path().join(id(1).as_str()), 0o700).unwrap();
+        for garbage in [&b"garbage"[..], b"{}"] {
+            files::write_durably(&path, garbage, 0o600).unwrap();
+            let (table, lost) = Table::open(&path, &storage);
+            assert!(lost.unwrap().contains("apps: 1"));
+            assert_eq!(table.get(&id(1)), Some(&Entry::new(110_000)));
+            assert_eq!(files::read(folder.path().join("table.json.unreadable"), 10).unwrap(), garbage);
+            assert_eq!(Table::open(&path, &storage).1, None, "it was written");
+        }
+        files::remove(&path).unwrap();
+        assert!(Table::open(&path, &storage).1.unwrap().contains("gone"));
+        let (_, lost) = Table::open("/nonexistent/table.json", &storage);
+        assert_eq!(lost, None);
+    }
+
+    #[test]
+    fn a_folder_in_place_of_the_table_takes_no_device_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.json");
+        files::make_folder(&path, 0o700).unwrap();
+        let (mut table, lost) = Table::open(&path, folder.path());
+        assert!(lost.is_some());
+        assert_eq!(table.uid(&id(1)).unwrap(), 110_000);
     }
 }

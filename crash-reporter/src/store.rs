@@ -17,7 +17,6 @@ use manifest::{
 use rustix::{fd::OwnedFd, fs::OFlags};
 use std::{
     ffi::OsStr,
-    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -201,11 +200,8 @@ fn is_no_sentence(problem: &str) -> bool {
 /// The beginning of a file, which holds its header, and its size.
 fn beginning(path: &Path) -> Result<(Vec<u8>, u64), FileError> {
     let failed = |e: io::Error| FileError::new("read", path, e);
-    let file = File::from(files::open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK)?);
+    let file = files::open_regular(path, OFlags::RDONLY | OFlags::NOFOLLOW)?;
     let about = file.metadata().map_err(failed)?;
-    if !about.is_file() {
-        return Err(failed(io::Error::from(io::ErrorKind::InvalidInput)));
-    }
     let mut bytes = Vec::new();
     (&file).take(HEADER_LIMIT as u64 + 64).read_to_end(&mut bytes).map_err(failed)?;
     Ok((bytes, about.len()))

@@ -45,7 +45,7 @@ impl Identity {
                 Err(error) => log::error(format!("{}: {}; making a new identity", path.display(), files::chain(&error))),
             },
             Err(error) if error.is_missing() => log::notice("first start: making the device's key and certificate"),
-            Err(error) => return Err(error.into()),
+            Err(error) => log::error(format!("{}; making a new identity", files::chain(&error))),
         }
         let pem = make()?;
         files::write_durably(&path, pem.as_bytes(), 0o600)?;

@@ -14,6 +14,7 @@ use ipc::{
 use linux::{log::printable, poll::Poller};
 use manifest::{
     api::{Done, EventKind},
+    names::ServiceName,
     service::{Service as Row, ServiceTable},
 };
 use rustix::net::SocketFlags;
@@ -56,7 +57,12 @@ pub fn answer(init: &mut Supervisor, server: &mut Server, token: u64) {
             Request::BootTrace {} => server.answer(token, &Answer::Ok(BootTrace { phases: init.trace.clone() }), &[]),
             Request::Reboot { reason } => {
                 server.answer(token, &Answer::Ok(Done {}), &[]);
-                init.want(Kind::Restart, format!("{caller} asked for it: {}", printable(&reason, REASON_LIMIT)));
+                let why = format!("{caller} asked for it: {}", printable(&reason, REASON_LIMIT));
+                if fails_the_boot(caller.service.as_ref(), init.is_healthy()) {
+                    init.give_up(format!("{why}, before the boot was healthy"));
+                } else {
+                    init.want(Kind::Restart, why);
+                }
             }
             Request::PowerOff { reason } => {
                 server.answer(token, &Answer::Ok(Done {}), &[]);
@@ -73,6 +79,13 @@ pub fn answer(init: &mut Supervisor, server: &mut Server, token: u64) {
     }
 }
 
+/// Whether a restart that this service asks for is a failure of the boot: an app's is, until the boot has proved itself. Else an
+/// app that wants one at every start would keep the device from its owner for ever, and safe mode would never come. An operator
+/// restarts as often as he likes, and an app that powers down is what a device on a battery is built for.
+fn fails_the_boot(service: Option<&ServiceName>, is_healthy: bool) -> bool {
+    !is_healthy && service.is_some_and(|name| name.as_str() == CALLERS[1])
+}
+
 /// Longest reason that is repeated, in characters.
 const REASON_LIMIT: usize = 200;
 
@@ -86,5 +99,13 @@ mod tests {
         assert_eq!((row.uid, row.gid), (u32::MAX, u32::MAX));
         let callers: Vec<&str> = row.callers.keys().map(manifest::names::ServiceName::as_str).collect();
         assert_eq!(callers, ["app-services", "device-api", "probe"]);
+    }
+
+    #[test]
+    fn only_an_apps_restart_fails_a_boot_and_only_until_it_is_healthy() {
+        let fails = |service: &str, is_healthy| fails_the_boot(Some(&service.parse().unwrap()), is_healthy);
+        assert!(fails("app-services", false));
+        assert!(!fails("app-services", true));
+        assert!(!fails("device-api", false) && !fails("probe", false) && !fails_the_boot(None, false));
     }
 }

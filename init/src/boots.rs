@@ -1,9 +1,9 @@
 //! Boot counters, and when they lead to safe mode.
 //!
 //! A boot *failed* where something says so: a crash record, the hardware watchdog, or init itself, which writes its reason
-//! before it restarts a device that cannot go on. A boot that merely stopped (somebody pulled the plug) has not failed,
-//! unless it stopped before its vital services were ready. [`LIMIT`] of either kind in a row lead to safe mode: no customer
-//! apps, update and report still work.
+//! before it restarts a device that cannot go on, or that an app wants restarted before the boot was healthy. A boot that merely
+//! stopped (somebody pulled the plug) has not failed, unless it stopped before its vital services were ready. [`LIMIT`] of either
+//! kind in a row lead to safe mode: no customer apps, update and report still work.
 //!
 //! A boot is *ready* when all vital services (`health` in the service table) are, and *healthy* when they have stayed so
 //! for [`HEALTHY_AFTER`]. Readiness forgives boots that stopped early, health forgives failures; so a reboot out of a
@@ -126,7 +126,7 @@ impl Counters {
         self.save()
     }
 
-    /// The device goes down, or is about to be reset, because it cannot go on.
+    /// The device goes down, or is about to be reset, because it cannot go on, or because an app wanted that too soon.
     pub fn failed(&mut self, reason: &str) -> Result<(), Problem> {
         self.progress = Progress::Failed(reason.chars().take(REASON_LIMIT).collect());
         self.save()

@@ -6,7 +6,7 @@
 
 use crate::{
     boot_block::{self, BootBlock},
-    lay,
+    folders, lay,
     partition::{self, Partition},
     phases::Boot,
     problem::Problem,
@@ -64,12 +64,13 @@ pub fn mount(boot: &mut Boot) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Makes init's folder and writes a file into it: a file system that cannot do that serves nobody. One that is full is not
-/// broken.
+/// Makes init's folder and a file in it: a file system that cannot do that serves nobody. One that is full is not broken. The file
+/// of the boot before goes first, whatever it has become: to open a FIFO would wait for ever.
 fn prove_usable() -> Result<(), Problem> {
     let path = format!("{}/mounted", places::SYSTEM);
-    let written = files::make_folder(places::SYSTEM, 0o700)
-        .and_then(|()| files::open(&path, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC))
+    let written = folders::in_place_of_all_else(places::SYSTEM, 0o700)
+        .and_then(|()| files::remove(&path))
+        .and_then(|()| files::open(&path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL))
         .and_then(|file| rustix::io::write(&file, b"\n").map_err(|e| FileError::new("write", &path, e)));
     match written {
         Err(e) if e.source.kind() == std::io::ErrorKind::StorageFull => Ok(()),

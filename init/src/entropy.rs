@@ -26,11 +26,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Replaces the seed, then credits the old one.
 pub fn use_seed(_: &mut Boot) -> Result<(), Problem> {
-    let old = match files::read(file(), SEED_BYTES) {
-        Ok(bytes) => <[u8; SEED_BYTES]>::try_from(bytes).ok(),
-        Err(e) if e.is_missing() => None,
-        Err(e) => return Err(e.into()),
-    };
+    let old = say::read(files::read(file(), SEED_BYTES)).and_then(|bytes| <[u8; SEED_BYTES]>::try_from(bytes).ok());
     let pool = files::open("/dev/urandom", OFlags::RDWR)?;
     if let Some(old) = &old {
         // Mixed in without credit, so that what replaces it depends on it even where nothing else is random yet.

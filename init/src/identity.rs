@@ -1,19 +1,14 @@
 //! Machine id, made at the first boot and kept, and the host name that follows from it.
 
-use crate::{entropy, phases::Boot, problem::Problem};
+use crate::{entropy, phases::Boot, problem::Problem, say};
 use linux::files;
 use manifest::places;
 
 /// Reads or makes the machine id, publishes it at [`places::MACHINE_ID`], and sets the host name.
 pub fn establish(_: &mut Boot) -> Result<(), Problem> {
     let path = format!("{}/machine-id", places::SYSTEM);
-    let id = match files::read_line(&path) {
-        Ok(text) if is_machine_id(&text) => text,
-        // A damaged one is as good as none: the device needs an identity that is its own.
-        Ok(_) => new(&path)?,
-        Err(e) if e.is_missing() => new(&path)?,
-        Err(e) => return Err(e.into()),
-    };
+    // A damaged one is as good as none: the device needs an identity that is its own.
+    let id = say::read(files::read_line(&path)).filter(|text| is_machine_id(text)).map_or_else(|| new(&path), Ok)?;
     files::write_durably(places::MACHINE_ID, format!("{id}\n").as_bytes(), 0o444)?;
     let host_name = format!("holdfast-{}", id.get(..8).unwrap_or_default());
     rustix::system::sethostname(host_name.as_bytes()).map_err(Problem::kernel("set the host name"))

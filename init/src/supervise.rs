@@ -190,11 +190,16 @@ impl Supervisor {
         }
     }
 
-    /// The device cannot go on: it restarts, and the boot counts as failed.
-    fn give_up(&mut self, reason: String) {
+    /// The device restarts, and the boot counts as failed: it cannot go on, or an app had it restarted too soon.
+    pub fn give_up(&mut self, reason: String) {
         if self.wanted.is_none() && !self.going_down {
             self.wanted = Some(Down { kind: Kind::Restart, reason, failed: true });
         }
+    }
+
+    /// Whether vital services have stayed ready for long enough in this boot.
+    pub fn is_healthy(&self) -> bool {
+        self.vital == Vital::Healthy
     }
 
     fn signals_came(&mut self) {
@@ -285,7 +290,7 @@ impl Supervisor {
         }
         if matches!(before, State::Silent { .. }) && matches!(service.state, State::Ready { .. }) {
             say::notice(format_args!("{} answers again", service.row.name));
-            told(self.counters.as_mut().map_or(Ok(()), boots::Counters::going_on));
+            told(self.counters.as_mut().filter(|_| !self.going_down).map_or(Ok(()), boots::Counters::going_on));
         }
         let waits_again = before != State::Waiting && service.state == State::Waiting;
         match effect {
@@ -354,7 +359,8 @@ impl Supervisor {
         }
     }
 
-    /// Counts this boot as ready, and later as healthy.
+    /// Counts this boot as ready, and later as healthy. On the way down no more: what is written of how it ended stays, however
+    /// long apps take to end.
     fn judge_health(&mut self) {
         let now = service::now();
         let all_ready = self
@@ -362,9 +368,9 @@ impl Supervisor {
             .iter()
             .filter(|service| service.row.health)
             .all(|service| matches!(service.state, State::Ready { .. } | State::Disabled));
-        let Some(counters) = &mut self.counters else { return };
+        let Some(counters) = self.counters.as_mut().filter(|_| !self.going_down) else { return };
         match self.vital {
-            Vital::NotYetReady if all_ready && !self.going_down => {
+            Vital::NotYetReady if all_ready => {
                 say::notice(format_args!("vital services are ready {} ms after the kernel's start", now.as_millis()));
                 self.vital = Vital::ReadySince(now);
                 told(counters.ready());

@@ -31,13 +31,7 @@ pub fn raise_to_build_time(boot: &mut Boot) -> Result<(), Problem> {
 
 /// Second phase: once the data partition is there.
 pub fn raise_to_last_seen(boot: &mut Boot) -> Result<(), Problem> {
-    let path = file();
-    let seen = match files::read_line(&path) {
-        Ok(text) => text.parse().ok(),
-        Err(e) if e.is_missing() => None,
-        Err(e) => return Err(e.into()),
-    };
-    raise(boot, seen)
+    raise(boot, say::read(files::read_line(file())).and_then(|text| text.parse().ok()))
 }
 
 fn raise(boot: &mut Boot, last_seen: Option<u64>) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{self, AtFlags, CWD, Mode, OFlags},
+    fs::{self, AtFlags, CWD, FileType, Mode, OFlags},
     io::Errno,
 };
 use std::{
@@ -56,10 +56,22 @@ pub fn open(path: impl AsRef<Path>, flags: OFlags) -> Result<OwnedFd, FileError>
     fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR).map_err(|e| FileError::new("open", path, e))
 }
 
-/// Reads a whole file of at most `limit` bytes; a longer one is an error, not cut.
+/// Opens what somebody else may have put there: a regular file, or it is an error. Never waits: a FIFO whose other end nobody opens
+/// would hold PID 1 for ever, in each boot.
+pub fn open_regular(path: impl AsRef<Path>, flags: OFlags) -> Result<File, FileError> {
+    let path = path.as_ref();
+    let file = File::from(open(path, flags | OFlags::NONBLOCK)?);
+    let about = fs::fstat(&file).map_err(|e| FileError::new("look at", path, e))?;
+    if FileType::from_raw_mode(about.st_mode).is_file() {
+        return Ok(file);
+    }
+    Err(FileError::new("use", path, io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")))
+}
+
+/// Reads a whole regular file of at most `limit` bytes; a longer one is an error, not cut.
 pub fn read(path: impl AsRef<Path>, limit: usize) -> Result<Vec<u8>, FileError> {
     let path = path.as_ref();
-    let file = File::from(open(path, OFlags::RDONLY)?);
+    let file = open_regular(path, OFlags::RDONLY)?;
     read_from(&file, limit).map_err(|e| FileError::new("read", path, e))
 }
 
@@ -91,7 +103,7 @@ pub fn write_existing(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result
 /// Writes over the beginning of an existing file, in its place, and waits until that is on the disk.
 pub fn overwrite(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
     let path = path.as_ref();
-    let mut file = File::from(open(path, OFlags::WRONLY)?);
+    let mut file = open_regular(path, OFlags::WRONLY)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| FileError::new("overwrite", path, e))
 }
 
@@ -107,10 +119,12 @@ pub fn write_durably(path: impl AsRef<Path>, bytes: &[u8], mode: u32) -> Result<
         let path = path.to_owned();
         move |e: io::Error| FileError { verb, path, source: e }
     };
+    // Whatever an earlier one that was cut off left, or somebody else put there: a FIFO would be waited for.
+    remove(&temporary)?;
     let fd = fs::openat(
         CWD,
         &temporary,
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+        OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW,
         Mode::from_raw_mode(mode),
     )
     .map_err(|e| FileError::new("create", &temporary, e))?;
@@ -206,5 +220,29 @@ mod tests {
         write_durably(&path, b"new", 0o600).unwrap();
         assert_eq!(read(&path, 10).unwrap(), b"new");
         assert_eq!(list(folder.path(), 10).unwrap(), ["f"]);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once_and_a_durable_write_replaces_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let fifo = |path: &Path| fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        fifo(&path);
+        assert!(chain(&read(&path, 10).unwrap_err()).ends_with("f: it is no regular file"));
+        assert!(overwrite(&path, b"x").is_err() && open_regular(&path, OFlags::RDWR).is_err());
+        assert!(read(folder.path(), 10).unwrap_err().to_string().starts_with("cannot use "));
+        assert!(read("/dev/null", 10).is_err());
+        fifo(&folder.path().join("f.new"));
+        write_durably(&path, b"mended", 0o600).unwrap();
+        assert_eq!(read(&path, 10).unwrap(), b"mended");
+        assert_eq!(list(folder.path(), 10).unwrap(), ["f"]);
+    }
+
+    #[test]
+    fn files_of_the_kernel_are_regular_ones() {
+        for path in ["/proc/self/status", "/proc/sys/kernel/ostype", "/sys/kernel/mm/transparent_hugepage/enabled"] {
+            // Not every kernel has all of them.
+            assert!(read_line(path).map_or_else(|e| e.is_missing(), |text| !text.is_empty()), "{path}");
+        }
     }
 }

@@ -439,7 +439,7 @@ words! {
         EventLog,
         /// The device entered safe mode.
         SafeMode,
-        /// The data partition could not be mounted or was laid anew.
+        /// The data partition could not be mounted or was laid anew, or the table of its apps was lost and made anew.
         DataPartition,
         /// The device goes down; the detail tells why.
         GoingDown,

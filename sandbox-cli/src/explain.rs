@@ -17,7 +17,11 @@ pub fn act(path: &Path) -> Result<Answer> {
 
 /// A policy that is in order.
 pub fn read(path: &Path) -> Result<PolicyFile> {
-    let bytes = files::read(path, crate::policy::LENGTH_LIMIT).map_err(|e| Failure::of(Class::BadInput, &e))?;
+    // Who types a command may well name a pipe, as shells make them for `<(…)`.
+    let read = files::open(path, rustix::fs::OFlags::RDONLY).and_then(|file| {
+        files::read_from(&file.into(), crate::policy::LENGTH_LIMIT).map_err(|e| files::FileError::new("read", path, e))
+    });
+    let bytes = read.map_err(|e| Failure::of(Class::BadInput, &e))?;
     let policy = PolicyFile::parse(&bytes).map_err(|e| Failure::of(Class::BadInput, &e))?;
     match policy.check().as_slice() {
         [] => Ok(policy),

@@ -220,7 +220,14 @@ fn may_report(caller: Option<&ServiceName>, kind: EventKind) -> bool {
         ),
         Some("app-manager") => matches!(
             kind,
-            CallRefused | BundleRefused | BundleAccepted | AppFailed | UpdateFailed | MalformedPacket | ForbiddenRequest
+            CallRefused
+                | BundleRefused
+                | BundleAccepted
+                | AppFailed
+                | UpdateFailed
+                | DataPartition
+                | MalformedPacket
+                | ForbiddenRequest
         ),
         Some("network-manager") => matches!(kind, ClockSet | MalformedPacket | ForbiddenRequest),
         // Only a test image has it, and there it stands for all of them.

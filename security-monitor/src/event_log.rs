@@ -204,13 +204,13 @@ fn contents(path: &Path) -> Vec<u8> {
 
 fn open_segment(folder: &Path, after: u64) -> Result<(File, usize), FileError> {
     let path = segment_path(folder, after);
-    let file = File::from(files::open(&path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW)?);
+    let file = files::open_regular(&path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW)?;
     let length = file.metadata().map_err(|e| FileError::new("measure", &path, e))?.len();
     Ok((file, usize::try_from(length).unwrap_or(SEGMENT_LIMIT)))
 }
 
 fn truncate(path: &Path, length: usize) -> Result<(), FileError> {
-    let fd = files::open(path, OFlags::WRONLY | OFlags::NOFOLLOW)?;
+    let fd = files::open_regular(path, OFlags::WRONLY | OFlags::NOFOLLOW)?;
     ftruncate(&fd, length as u64).map_err(|e| FileError::new("cut off", path, e))?;
     rustix::fs::fsync(&fd).map_err(|e| FileError::new("sync", path, e))
 }

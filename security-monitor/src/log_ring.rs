@@ -80,7 +80,7 @@ fn begin(path: &Path) -> Result<u64, FileError> {
 }
 
 fn open_for_append(path: &Path) -> Result<File, FileError> {
-    Ok(File::from(files::open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW)?))
+    files::open_regular(path, OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW)
 }
 
 fn lines(path: &Path) -> Result<Vec<LogLine>, FileError> {

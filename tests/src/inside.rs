@@ -122,6 +122,11 @@ impl Inside {
         self.done(&Request::MakeFolder { path: path.to_owned(), owner })
     }
 
+    /// Makes a FIFO in place of what is there.
+    pub fn make_fifo(&self, path: &str) -> Result<()> {
+        self.done(&Request::MakeFifo { path: path.to_owned() })
+    }
+
     /// Sends a signal.
     pub fn kill(&self, pid: u32, signal: i32) -> Result<()> {
         self.done(&Request::Kill { pid: i32::try_from(pid)?, signal })

@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::{
+    fs::{CWD, FileType, Mode, mknodat},
     net::{
         AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, recv, send,
         socket_with, sockopt,
@@ -32,6 +33,15 @@ pub fn write(path: &str, bytes: &str, create: bool) -> io::Result<()> {
 pub fn make_folder(path: &str, owner: u32) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)?;
     std::os::unix::fs::chown(path, Some(owner), Some(owner))
+}
+
+/// Makes a FIFO in place of what is there.
+pub fn make_fifo(path: &str) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    Ok(mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?)
 }
 
 /// Sends a signal.

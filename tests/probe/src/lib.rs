@@ -61,6 +61,11 @@ pub enum Request {
         /// User and group whose it is.
         owner: u32,
     },
+    /// Makes a FIFO, in place of a file if one is there. Answer: [`Answer::Done`].
+    MakeFifo {
+        /// Which.
+        path: String,
+    },
     /// All processes of the device. Answer: [`Answer::Processes`].
     Processes,
     /// All files below `/proc/sys` that can be read, as `sysctl -a` shows them. Answer: [`Answer::Text`].

@@ -59,6 +59,7 @@ fn answer(request: &Request, stop: &stop::Stop) -> Answer {
         Request::Write { path, bytes, create } => act::write(path, bytes, *create).map(done),
         Request::Remove { path } => std::fs::remove_file(path).map(done),
         Request::MakeFolder { path, owner } => act::make_folder(path, *owner).map(done),
+        Request::MakeFifo { path } => act::make_fifo(path).map(done),
         Request::Kill { pid, signal } => act::kill(*pid, *signal).map(done),
         Request::Ipc { service, packet } => act::ipc(service, packet).map(Answer::Text),
         Request::Flood { service, packet, threads, seconds } => {

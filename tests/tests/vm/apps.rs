@@ -1,14 +1,18 @@
 //! An app's whole life, and what an app can reach.
 
 use anyhow::{Context, Result, ensure};
-use harness::programs::{self, DOORBELL_C, HOSTILE};
+use harness::programs::{self, DOORBELL_C, HOSTILE, small, small_id};
 use harness::{
     buttons,
-    device::DOORBELL,
+    device::{DOORBELL, component},
     machine::{Machine, Options, run},
     wait::wait_for,
 };
-use manifest::{api::AppState, places::READY_DEVICES};
+use manifest::{
+    api::{AppState, EventKind},
+    places::READY_DEVICES,
+};
+use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
 
 #[test]
@@ -226,6 +230,54 @@ fn an_app_that_crashes_is_started_again_later_each_time_and_its_end_is_kept() ->
             app.last_exit.as_deref().is_some_and(|why| why.to_lowercase().contains("signal") || why.contains("KILL")),
             "{app:?}"
         );
+        Ok(())
+    })
+}
+
+/// One bad file: it is the table's own, and nobody's app.
+#[test]
+fn a_table_of_apps_that_cannot_be_read_is_made_anew_of_the_apps_that_are_there() -> Result<()> {
+    const TABLE: &str = "/data/apps/table.json";
+    run("table-lost", Options::test_image()?, |machine| {
+        let (device, inside) = (machine.device()?, machine.inside());
+        device.install(programs::doorbell(1)?.bundle()?)?;
+        device.wait_app(DOORBELL, AppState::Running)?;
+        machine.buttons().press(buttons::DOORBELL)?;
+        device.wait_status(DOORBELL, "1 press")?;
+        let storage = format!("/data/storage/{DOORBELL}");
+        let owner = inside.stat(&storage)?.context("no storage")?.uid;
+        let removed = small_id(1);
+        device.install(small(1, 1, "ready", &json!({}))?.bundle()?)?;
+        device.client().remove(&component(&removed)?)?;
+        inside.write(TABLE, b"garbage")?;
+        inside.write("/data/apps/time-zone", &[b'A'; 300])?;
+        machine.reboot()?;
+
+        let device = machine.device()?;
+        ensure!(!device.client().device()?.safe_mode, "the device is in safe mode");
+        let event = device.wait_event(EventKind::DataPartition, "table of apps")?;
+        ensure!(event.detail.contains("apps: 1") && event.detail.contains("table.json.unreadable"), "{event:?}");
+        ensure!(inside.text("/data/apps/table.json.unreadable")? == "garbage", "what was there is lost");
+        // It runs again, and has what it stored.
+        device.wait_app(DOORBELL, AppState::Running)?;
+        device.wait_status(DOORBELL, "1 press")?;
+        ensure!(device.apps()?.len() == 1, "{:?}", device.apps()?);
+        let other = small_id(2);
+        device.install(small(2, 1, "ready", &json!({}))?.bundle()?)?;
+        device.wait_app(&other, AppState::Ready)?;
+        let table: serde_json::Value = serde_json::from_str(&inside.text(TABLE)?)?;
+        let uid = |id: &str| table["components"][id]["uid"].as_u64();
+        ensure!(uid(DOORBELL) == Some(u64::from(owner)), "the doorbell has another user than its storage: {table}");
+        // Neither the doorbell's nor that of the app which was removed.
+        ensure!(uid(&other) == Some(110_000), "{table}");
+
+        // The new one is like any other: it is read at the next start.
+        machine.reboot()?;
+        let device = machine.device()?;
+        device.wait_app(DOORBELL, AppState::Running)?;
+        device.wait_app(&other, AppState::Ready)?;
+        let lost = device.events()?.iter().filter(|event| event.subject == "table of apps").count();
+        ensure!(lost == 1, "{lost} events tell of a lost table");
         Ok(())
     })
 }

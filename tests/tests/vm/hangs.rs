@@ -1,4 +1,5 @@
-//! Daemons and init that stand still: nothing ends, nothing says so, and the hardware watchdog resets the machine.
+//! Daemons and init that stand still: nothing ends, nothing says so, and the hardware watchdog resets the machine. And what would
+//! have them stand still in each boot: files on the data partition that are none.
 
 use anyhow::{Context, Result, ensure};
 use harness::{
@@ -80,6 +81,43 @@ fn who_floods_launcher_with_garbage_keeps_no_verdict_from_it() -> Result<()> {
         }
         device.wait_event(EventKind::MalformedPacket, "")?;
         ensure!(device.service("launcher")?.generation == 1, "launcher was started again");
+        Ok(())
+    })
+}
+
+/// To open one waits for ever for who writes into it, and what waits so before boots are counted never leads to safe mode.
+#[test]
+fn fifos_in_place_of_files_on_the_data_partition_hold_up_no_boot() -> Result<()> {
+    // Each of them is written in every boot, or made anew where it is of no use.
+    const FILES: [&str; 6] = [
+        "/data/system/mounted",
+        "/data/system/random-seed",
+        "/data/system/machine-id",
+        "/data/system/boots.json",
+        "/data/api/server.pem",
+        "/data/logs/daemons/device-api.newer",
+    ];
+    const BESIDE: [&str; 2] = ["/data/system/clock", "/data/system/boots.json.new"];
+    run("fifos", Options::test_image()?, |machine| {
+        let inside = machine.inside();
+        for path in FILES.iter().chain(&BESIDE) {
+            inside.make_fifo(path)?;
+        }
+        inside.sync()?;
+        // Without a way down, which would write some of them anew.
+        machine.switch_off()?;
+        machine.power_on()?;
+        machine.wait_ready()?;
+        for path in FILES {
+            let entry = inside.stat(path)?.with_context(|| format!("{path} is gone"))?;
+            ensure!(entry.mode & 0o170_000 == 0o100_000, "{path} is {:o}, no regular file", entry.mode);
+        }
+        let device = machine.device()?;
+        let info = device.client().device()?;
+        ensure!(info.boot == 1 && !info.safe_mode, "the counters did not begin anew: {info:?}");
+        for service in device.started_services()? {
+            ensure!(service.generation == 1, "{} was restarted: {:?}", service.name, service.last_exit);
+        }
         Ok(())
     })
 }
