@@ -11,7 +11,7 @@ use std::{os::fd::OwnedFd, os::unix::net::UnixDatagram, path::Path};
 
 type Act = fn(&mut World);
 
-pub const ACTS: [(&str, Act); 17] = [
+pub const ACTS: [(&str, Act); 18] = [
     ("an_installed_app_is_judged_started_and_gets_ready", starts),
     ("what_an_app_writes_and_what_the_manager_says_of_it_is_its_log", logs),
     ("a_stranger_cannot_speak_for_an_app", stranger),
@@ -28,6 +28,7 @@ pub const ACTS: [(&str, Act); 17] = [
     ("an_update_that_waited_over_a_restart_is_installed_and_one_that_cannot_be_is_told", waited),
     ("a_refused_bundle_leaves_nothing_behind", refused_bundle),
     ("removing_an_app_leaves_its_uid_and_nothing_else", removed),
+    ("files_that_cannot_be_read_take_no_daemon_away_and_the_table_is_told", lost),
     ("sigterm_ends_the_daemon_in_order", sigterm),
 ];
 
@@ -287,6 +288,18 @@ fn removed(world: &mut World) {
     assert_eq!(world.shared.lock().unwrap().dropped, [ID], "the key of its storage");
     assert_eq!(world.shared.lock().unwrap().erased, [100_000]);
     assert!(std::fs::read_to_string("/data/apps/table.json").unwrap().contains("100000"), "the uid is never given away again");
+}
+
+fn lost(world: &mut World) {
+    std::fs::write("/data/apps/table.json", "garbage").unwrap();
+    std::fs::write("/data/apps/time-zone", [b'A'; 300]).unwrap();
+    world.restart_daemon();
+    assert!(list().is_empty());
+    wait("the event", || {
+        let threats = &world.shared.lock().unwrap().threats;
+        threats.iter().any(|threat| threat.starts_with("DataPartition table of apps ")).then_some(())
+    });
+    assert_eq!(std::fs::read_to_string("/data/apps/table.json.unreadable").unwrap(), "garbage");
 }
 
 fn sigterm(world: &mut World) {
