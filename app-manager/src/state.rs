@@ -215,7 +215,7 @@ fn owner(storage: &Path) -> Option<u32> {
 /// that no component had before: so nobody's storage, nor what is left of a removed one's, is ever another's.
 fn from_disk(ids: Vec<ComponentId>, owner: impl Fn(&ComponentId) -> Option<u32>) -> Content {
     let owners: BTreeMap<u32, &ComponentId> = ids.iter().rev().filter_map(|id| Some((owner(id)?, id))).collect();
-    let last = owners.keys().last().copied().unwrap_or(places::FIRST_APP_UID);
+    let last = owners.keys().next_back().copied().unwrap_or(places::FIRST_APP_UID);
     let mut next_uid = (last / UIDS_APART + 1) * UIDS_APART;
     let mut components: BTreeMap<_, _> = owners.into_iter().map(|(uid, id)| (id.clone(), Entry::new(uid))).collect();
     for id in ids {
