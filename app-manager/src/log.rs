@@ -88,7 +88,7 @@ impl Log {
         if self.size > 0 && self.size + pending.len() as u64 > FILE_LIMIT {
             self.turn()?;
         }
-        let written = self.newer.write_all(&pending).map_err(|e| FileError::new("write", self.folder.join(NEWER), e));
+        let written = files::append(&mut self.newer, &pending).map_err(|e| FileError::new("write", self.folder.join(NEWER), e));
         if written.is_err() {
             // Whatever part of it is there ends in the middle of a line: cut it, or it would swallow the next one.
             let _ = rustix::fs::ftruncate(&self.newer, self.size);

@@ -37,9 +37,9 @@ pub fn make(path: &Path, build_time: u64, progress: &mut dyn Progress) -> Result
     Ok(files::remove(&configuration)?)
 }
 
-/// What only the daemons may write that keep the table of apps and the events: apps that fill the disk can be stopped and
-/// removed. A little over two: growing it rounds down to a whole percentage.
-const RESERVED_PERCENT: &str = "2.1";
+/// What only init and the daemons may write that keep the table of apps and the events: apps that fill the disk can be stopped
+/// and removed. Of the template, so 2 MiB; what is beyond the first group after growing adds one per cent.
+const RESERVED_PERCENT: &str = "20";
 /// Below 9 MiB mke2fs makes no journal, and says nothing.
 const SIZE: &str = "10240k";
 /// A block group of 4 KiB blocks. The template is part of one, and has all its inodes; each later group gets as many.

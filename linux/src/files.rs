@@ -143,6 +143,15 @@ pub fn sync_folder(folder: impl AsRef<Path>) -> Result<(), FileError> {
     fs::fsync(fd).map_err(|e| FileError::new("sync", folder, e))
 }
 
+/// Adds to a log, unless nothing is free but what the file system holds in reserve (`f_bavail` of statvfs(3)): that is for what
+/// matters more, and a log grows by itself.
+pub fn append(log: &mut File, bytes: &[u8]) -> io::Result<()> {
+    if rustix::fs::fstatvfs(&*log)?.f_bavail == 0 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    log.write_all(bytes)
+}
+
 /// Makes a folder with this mode (not subject to the umask) if it is not there; an existing one keeps its mode.
 pub fn make_folder(path: impl AsRef<Path>, mode: u32) -> Result<(), FileError> {
     let path = path.as_ref();

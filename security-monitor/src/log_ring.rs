@@ -8,7 +8,6 @@ use manifest::api::LogLine;
 use rustix::fs::{OFlags, rename};
 use std::{
     fs::File,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -62,7 +61,7 @@ impl LogRing {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(|e| FileError::new("append to", &self.newer, e))?;
+        files::append(&mut self.file, bytes).map_err(|e| FileError::new("append to", &self.newer, e))?;
         self.length += bytes.len();
         Ok(())
     }
