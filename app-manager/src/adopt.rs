@@ -331,7 +331,7 @@ impl Manager {
         if promised.saturating_add(asked.0) <= room {
             return Ok(());
         }
-        let left = Bytes(room.saturating_sub(promised));
+        let left = Bytes::kib(room.saturating_sub(promised) >> 10);
         let message = format!("its storage of {asked} does not fit: apps may be promised {left} more on this device's disk");
         Err(Fault::with_hint(ErrorClass::NoSpace, message, "a smaller Capabilities.MutableStorage.SizeKB, or remove an app"))
     }

@@ -113,7 +113,10 @@ impl Log {
         if after + 1 >= self.next {
             return Ok(Vec::new());
         }
-        self.write()?;
+        // What is on the disk can be read where nothing more can be written.
+        if let Err(e) = self.write() {
+            linux::log::warning(format!("lines of a log are lost: {}", files::chain(&e)));
+        }
         let newer = read(&self.folder.join(NEWER))?;
         let older = match lines(&newer).next() {
             Some(first) if first.sequence <= after + 1 => Vec::new(),
