@@ -316,12 +316,12 @@ impl Manager {
                 return Err(Fault::with_hint(ErrorClass::Conflict, message, format!("remove {} first", other.id)));
             }
         }
-        self.promise(id, &granted)?;
         Ok(Installed { verdict, manifest, granted, image })
     }
 
-    /// Whether an app's storage fits on the disk beside what the other apps may write, and an eighth for all else.
-    fn promise(&self, id: &ComponentId, granted: &Granted) -> Result<(), Fault> {
+    /// Whether the storage of an app that comes fits on the disk beside what the other apps may write, and an eighth for all
+    /// else. What is installed is not asked: it had its promise.
+    pub fn promise(&self, id: &ComponentId, granted: &Granted) -> Result<(), Fault> {
         let Some(asked) = granted.storage else { return Ok(()) };
         let disk = rustix::fs::statvfs(places::DATA)
             .map_err(|e| Fault::new(ErrorClass::Internal, format!("cannot measure {}: {e}", places::DATA)))?;

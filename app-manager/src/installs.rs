@@ -122,7 +122,8 @@ impl Manager {
     /// Refuses what can be refused at once, and has the rest sealed.
     fn begin_sealing(&mut self, judged: Judged, envelope: Vec<u8>, image: OwnedFd, how: How, reply_to: u64) -> Result<(), Fault> {
         self.acceptable(&judged, how.0)?;
-        self.accept(&judged.verdict.component, judged.clone(), image.try_clone().map_err(descriptor_fault)?)?;
+        let id = &judged.verdict.component;
+        self.promise(id, &self.accept(id, judged.clone(), image.try_clone().map_err(descriptor_fault)?)?.granted)?;
         let sealing = Sealing::begin(image, judged.clone(), places::APPS.as_ref())?;
         let token = self.watch_stage(&sealing)?;
         self.pending.insert(token, Pending { stage: Stage::Sealing { sealing, judged, envelope }, how, reply_to });
@@ -194,6 +195,7 @@ impl Manager {
         install::compare_manifest(&in_image, &judged.manifest)?;
         let id = judged.verdict.component.clone();
         let installed = self.accept(&id, judged, image)?;
+        self.promise(&id, &installed.granted)?;
         // What an app that was not judged yet will get is not known, and it had it first.
         let others_due = self.apps.values().any(|other| other.id != id && other.verdict_due);
         if others_due && !installed.granted.peripherals.is_empty() {

@@ -16,7 +16,7 @@ use linux::{
 };
 use manifest::api::{LogLine, LogStream};
 use rustix::fs::{OFlags, fdatasync};
-use std::{fs::File, io::Write, path::PathBuf, time::Duration};
+use std::{fs::File, path::PathBuf, time::Duration};
 
 /// Size at which the newer file becomes the older one; so an app's log takes at most twice this.
 pub const FILE_LIMIT: u64 = 256 * 1024;
@@ -189,6 +189,7 @@ fn parse(line: &str) -> Option<Line<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     const NOW: Duration = Duration::ZERO;
 
