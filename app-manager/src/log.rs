@@ -38,6 +38,7 @@ pub struct Log {
     next: u64,
     pending: Vec<u8>,
     waiting_since: Option<Duration>,
+    failing: bool,
 }
 
 impl Log {
@@ -55,7 +56,7 @@ impl Log {
             Some(line) => line.sequence,
             None => lines(&read(&folder.join(OLDER))?).last().map_or(0, |line| line.sequence),
         };
-        Ok(Self { folder, newer, size: whole as u64, next: last + 1, pending: Vec::new(), waiting_since: None })
+        Ok(Self { folder, newer, size: whole as u64, next: last + 1, pending: Vec::new(), waiting_since: None, failing: false })
     }
 
     /// Adds a line. It is cleaned of control characters here.
@@ -76,11 +77,15 @@ impl Log {
         self.waiting_since.map(|since| if self.pending.len() >= PENDING_LIMIT { since } else { since + FLUSH_AFTER })
     }
 
-    /// Writes and syncs what is pending. On failure it is lost, and the next lines are tried again.
+    /// Writes and syncs what is pending. On failure it is lost, and the next lines are tried again; that is told once.
     pub fn flush(&mut self) -> Result<(), FileError> {
         self.waiting_since = None;
-        self.write()?;
-        fdatasync(&self.newer).map_err(|e| FileError::new("sync", self.folder.join(NEWER), e))
+        let failed_before = self.failing;
+        match self.write() {
+            Err(_) if failed_before => Ok(()),
+            Err(e) => Err(e),
+            Ok(()) => fdatasync(&self.newer).map_err(|e| FileError::new("sync", self.folder.join(NEWER), e)),
+        }
     }
 
     fn write(&mut self) -> Result<(), FileError> {
@@ -89,6 +94,7 @@ impl Log {
             self.turn()?;
         }
         let written = files::append(&mut self.newer, &pending).map_err(|e| FileError::new("write", self.folder.join(NEWER), e));
+        self.failing = written.is_err();
         if written.is_err() {
             // Whatever part of it is there ends in the middle of a line: cut it, or it would swallow the next one.
             let _ = rustix::fs::ftruncate(&self.newer, self.size);
@@ -114,7 +120,10 @@ impl Log {
             return Ok(Vec::new());
         }
         // What is on the disk can be read where nothing more can be written.
-        if let Err(e) = self.write() {
+        let failed_before = self.failing;
+        if let Err(e) = self.write()
+            && !failed_before
+        {
             linux::log::warning(format!("lines of a log are lost: {}", files::chain(&e)));
         }
         let newer = read(&self.folder.join(NEWER))?;

@@ -78,7 +78,7 @@ impl Monitor {
     /// Records what was noticed; a monitor that cannot be reached leaves it to this daemon's own log.
     pub fn report(&mut self, kind: EventKind, subject: &str, detail: &str) {
         let request = Request::ReportThreat { kind, subject: subject.to_owned(), detail: detail.to_owned() };
-        if let Err(e) = ipc::client::tell(MONITOR, &request) {
+        if let Err(e) = self.call::<Done>(&request, &[]) {
             linux::log::warning(format!("{subject}: {detail} (not recorded as an event: {e})"));
         }
     }

@@ -121,13 +121,13 @@ impl Table {
         };
         // What cannot be set aside is written over.
         let aside = path.with_extension("json.unreadable");
-        let _ = rustix::fs::rename(&path, &aside);
+        let aside = rustix::fs::rename(&path, &aside).map(|()| format!("; what was there is {}", aside.display()));
         if let Err(e) = write(&path, &content) {
             // It holds all the same: the next start finds what this one did.
             linux::log::error(files::chain(&e));
         }
-        let (apps, aside) = (content.components.len(), aside.display());
-        let why = format!("{why}; made anew of what lies on the disk (apps: {apps}; all run); what was there is {aside}");
+        let (apps, aside) = (content.components.len(), aside.unwrap_or_default());
+        let why = format!("{why}; made anew of what lies on the disk (apps: {apps}; all are wanted to run){aside}");
         (Self { path, content }, Some(why))
     }
 

@@ -85,8 +85,9 @@ pub fn count(boot: &mut Boot) -> Result<(), Problem> {
             ),
         );
     }
-    counters.save()?;
+    let saved = counters.save();
     boot.counters = Some(counters);
+    saved?;
     before.map(|_| ()).map_err(|reason| Problem::Document { path: "boots.json", reason })
 }
 

@@ -64,14 +64,12 @@ pub fn mount(boot: &mut Boot) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Makes init's folder and a file in it: a file system that cannot do that serves nobody. One that is full is not broken. The file
-/// of the boot before goes first, whatever it has become: to open a FIFO would wait for ever.
+/// Makes init's folder and writes a file into it that has no name, and so finds nothing in its place: a file system that cannot
+/// do that serves nobody. One that is full is not broken.
 fn prove_usable() -> Result<(), Problem> {
-    let path = format!("{}/mounted", places::SYSTEM);
     let written = folders::in_place_of_all_else(places::SYSTEM, 0o700)
-        .and_then(|()| files::remove(&path))
-        .and_then(|()| files::open(&path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL))
-        .and_then(|file| rustix::io::write(&file, b"\n").map_err(|e| FileError::new("write", &path, e)));
+        .and_then(|()| files::open(places::SYSTEM, OFlags::WRONLY | OFlags::TMPFILE))
+        .and_then(|file| rustix::io::write(&file, b"\n").map_err(|e| FileError::new("write to", places::SYSTEM, e)));
     match written {
         Err(e) if e.source.kind() == std::io::ErrorKind::StorageFull => Ok(()),
         Err(e) => Err(e.into()),

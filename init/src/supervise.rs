@@ -306,7 +306,7 @@ impl Supervisor {
                 let text =
                     format!("{} does not answer its watchdog: the hardware watchdog is not fed any more", service.row.name);
                 say::error(&text);
-                told(self.counters.as_mut().map_or(Ok(()), |counters| counters.failed(&text)));
+                told(self.counters.as_mut().filter(|_| !self.going_down).map_or(Ok(()), |counters| counters.failed(&text)));
             }
             Effect::Failed => self.failed(index, why),
         }

@@ -144,7 +144,7 @@ pub enum Restart {
 pub enum ConfigChange {
     /// It is started again.
     Restart,
-    /// It goes on: the descriptor has the new content, and `config-changed`, a pipe, becomes readable.
+    /// It goes on: the descriptor has the new content, and `config-changed`, a pipe, has a byte more for each change. An app that closes it is started again instead.
     Notify,
 }
 

@@ -43,6 +43,8 @@ struct Daemon {
     left: u32,
     filled: Duration,
     lost: u64,
+    /// Whether the last line could not be kept.
+    failing: bool,
 }
 
 impl DaemonLogs {
@@ -55,7 +57,15 @@ impl DaemonLogs {
             fcntl_setfl(&pipe, flags | OFlags::NONBLOCK).map_err(|e| pipe_error(e.into()))?;
             poller.add(&pipe, token).map_err(pipe_error)?;
             let ring = LogRing::open(folder, name.as_str()).inspect_err(|error| linux::log::error(files::chain(error))).ok();
-            let daemon = Daemon { pipe, splitter: Splitter::default(), ring, left: BURST, filled: Duration::ZERO, lost: 0 };
+            let daemon = Daemon {
+                pipe,
+                splitter: Splitter::default(),
+                ring,
+                left: BURST,
+                filled: Duration::ZERO,
+                lost: 0,
+                failing: false,
+            };
             logs.by_token.insert(token, name.clone());
             logs.daemons.insert(name, daemon);
         }
@@ -113,11 +123,14 @@ impl Daemon {
 
     fn keep(&mut self, stream: LogStream, text: String) {
         let line = LogLine { sequence: 0, time_ms: linux::clock::wall_ms(), stream, text };
-        if let Some(ring) = &mut self.ring
-            && let Err(error) = ring.append(line)
+        let kept = self.ring.as_mut().map_or(Ok(()), |ring| ring.append(line));
+        // Once: what cannot be written now mostly cannot be for long.
+        if let Err(error) = &kept
+            && !self.failing
         {
-            linux::log::error(files::chain(&error));
+            linux::log::error(files::chain(error));
         }
+        self.failing = kept.is_err();
     }
 
     fn fill(&mut self, now: Duration) {

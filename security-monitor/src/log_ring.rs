@@ -21,6 +21,8 @@ pub struct LogRing {
     file: File,
     length: usize,
     last: u64,
+    /// The file may end within a line, which must not take the next one with it.
+    torn: bool,
 }
 
 impl LogRing {
@@ -30,24 +32,24 @@ impl LogRing {
         let last = begin(&newer)?.max(begin(&older)?);
         let file = open_for_append(&newer)?;
         let length = file.metadata().map_err(|e| FileError::new("measure", &newer, e))?.len();
-        let mut ring = Self { older, newer, file, length: usize::try_from(length).unwrap_or(FILE_LIMIT), last };
-        // A torn line must not take the next one with it: begin a new one.
-        if ring.length > 0 {
-            ring.write(b"\n")?;
-        }
-        Ok(ring)
+        let length = usize::try_from(length).unwrap_or(FILE_LIMIT);
+        Ok(Self { older, newer, file, length, last, torn: length > 0 })
     }
 
     /// Appends a line and gives it its number.
     pub fn append(&mut self, mut line: LogLine) -> Result<(), FileError> {
         line.sequence = self.last + 1;
-        let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
+        let mut bytes = if self.torn { b"\n".to_vec() } else { Vec::new() };
+        bytes.extend(serde_json::to_vec(&line).unwrap_or_default());
         bytes.push(b'\n');
         if self.length + bytes.len() > FILE_LIMIT {
             rename(&self.newer, &self.older).map_err(|e| FileError::new("rename", &self.newer, e))?;
             (self.file, self.length) = (open_for_append(&self.newer)?, 0);
         }
-        self.write(&bytes)?;
+        let written = files::append(&mut self.file, &bytes);
+        self.torn = written.is_err();
+        written.map_err(|e| FileError::new("append to", &self.newer, e))?;
+        self.length += bytes.len();
         self.last = line.sequence;
         Ok(())
     }
@@ -58,12 +60,6 @@ impl LogRing {
         all.extend(lines(&self.newer)?);
         all.retain(|line| line.sequence > after);
         Ok(all)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        files::append(&mut self.file, bytes).map_err(|e| FileError::new("append to", &self.newer, e))?;
-        self.length += bytes.len();
-        Ok(())
     }
 }
 

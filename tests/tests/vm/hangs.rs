@@ -89,8 +89,7 @@ fn who_floods_launcher_with_garbage_keeps_no_verdict_from_it() -> Result<()> {
 #[test]
 fn fifos_in_place_of_files_on_the_data_partition_hold_up_no_boot() -> Result<()> {
     // Each of them is written in every boot, or made anew where it is of no use.
-    const FILES: [&str; 6] = [
-        "/data/system/mounted",
+    const FILES: [&str; 5] = [
         "/data/system/random-seed",
         "/data/system/machine-id",
         "/data/system/boots.json",
