@@ -271,9 +271,7 @@ pub fn greedy_with(number: u32, arguments: &[&str], storage_kib: u32, holdfast: 
         "Capabilities": if storage_kib > 0 { serde_json::json!({ "MutableStorage": { "SizeKB": storage_kib } }) } else { serde_json::json!({}) },
         "Holdfast": { "Memory": "8MiB", "Pids": 8, "Processes": "fork", "Restart": "never" },
     });
-    for (field, value) in holdfast.as_object().into_iter().flatten() {
-        manifest["Holdfast"][field] = value.clone();
-    }
+    add(&mut manifest["Holdfast"], holdfast);
     forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
 }
 
@@ -295,15 +293,20 @@ pub fn large(number: u32, version: u64, what: &str, holdfast: &serde_json::Value
     forge::pack(root.path(), &small_manifest(number, version, what, holdfast)?, version)
 }
 
+/// Puts the members of one object into another one, in place of those of the same name.
+fn add(object: &mut serde_json::Value, more: &serde_json::Value) {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        object[name] = value.clone();
+    }
+}
+
 fn small_manifest(number: u32, version: u64, what: &str, holdfast: &serde_json::Value) -> Result<Vec<u8>> {
     let mut section = serde_json::json!({
         "Memory": "2MiB", "Pids": 1, "Processes": "single", "ReadyTimeout": 60,
         // Another version is another image.
         "Environment": { "VERSION": version.to_string() },
     });
-    for (name, value) in holdfast.as_object().into_iter().flatten() {
-        section[name] = value.clone();
-    }
+    add(&mut section, holdfast);
     let manifest = serde_json::json!({
         "SchemaVersion": 1,
         "Name": format!("Small {number}"),
@@ -359,9 +362,7 @@ pub fn asking_with(
         "Capabilities": capabilities,
         "Holdfast": { "Memory": "8MiB", "Processes": "single" },
     });
-    for (field, value) in holdfast.as_object().into_iter().flatten() {
-        manifest["Holdfast"][field] = value.clone();
-    }
+    add(&mut manifest["Holdfast"], holdfast);
     forge::pack(forge::root_with(&program)?.path(), &serde_json::to_vec(&manifest)?, 1)
 }
 
